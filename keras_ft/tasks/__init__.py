@@ -1,0 +1,1 @@
+"""What can be learned: one file a task, each filed in `registry.TASKS` under its name."""

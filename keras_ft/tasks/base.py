@@ -1,0 +1,90 @@
+"""What every task provides, to training, evaluation and export alike."""
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+
+from keras_ft.batch import Axis, TokenBatch
+from keras_ft.data.rows import Rows
+from keras_ft.layers.random import Key
+from keras_ft.layers.task_model import ModelView
+from keras_ft.recipe import Section
+from keras_ft.text.assemble import Sequences
+from keras_ft.text.wordpiece import WordPieceTokenizer
+
+Tensor = Any
+
+
+class Metrics(Protocol):
+    """Gathers answers over a data set, on the host; `names` are those of its `result`."""
+
+    names: tuple[str, ...]
+
+    def update(self, answers: dict[str, np.ndarray], targets: dict[str, np.ndarray]) -> None:
+        """Add a batch: what `answer` gave, and the targets of the same examples."""
+
+    def result(self) -> dict[str, float]:
+        """Name → value over all examples so far."""
+
+
+class Task(ABC):
+    """A task is plain settings and what it learned from its data; weights come in as a view.
+
+    `forward` and `loss` use keras.ops alone; `features` and `answer` use tensorflow alone. A task is rebuilt as
+    `TASKS[name](**task.to_json())`.
+    """
+
+    name: ClassVar[str]
+    Options: ClassVar[type[Section]]
+    text_columns: ClassVar[tuple[str, ...]]
+    target_columns: ClassVar[tuple[str, ...]]
+    axes: ClassVar[dict[str, Axis]]
+    main_metric: ClassVar[str]
+
+    @classmethod
+    @abstractmethod
+    def from_data(cls, rows: Rows, options: Any, default_pooling: str, max_length: int) -> "Task":
+        """A new task that has seen the training rows (its labels)."""
+
+    @abstractmethod
+    def to_json(self) -> dict[str, Any]:
+        """The constructor's arguments, as JSON can hold them."""
+
+    @property
+    @abstractmethod
+    def num_outputs(self) -> int:
+        """Width of the head."""
+
+    @property
+    @abstractmethod
+    def uses_pooler(self) -> bool:
+        """Whether the backbone's pooler takes part."""
+
+    @abstractmethod
+    def targets(self, rows: Rows) -> dict[str, np.ndarray]:
+        """What is to be learned from each row, as arrays along `axes`."""
+
+    @abstractmethod
+    def features(self, tokenizer: WordPieceTokenizer, columns: dict[str, Tensor]) -> Sequences:
+        """Strings `(examples,)` by column → the sequences that the encoder sees."""
+
+    @abstractmethod
+    def forward(self, view: ModelView, batch: TokenBatch, rate: float = 0.0, key: Key | None = None) -> dict:
+        """Outputs of the model by name; drop-out of `rate` where a key is given."""
+
+    @abstractmethod
+    def loss(self, outputs: dict[str, Tensor], batch: TokenBatch) -> tuple[Tensor, Tensor]:
+        """Per-item losses and weights, `(items,)` each; the step divides by `divisor`, not by their sum."""
+
+    @abstractmethod
+    def divisor(self, batch: TokenBatch) -> Tensor:
+        """The sum of the loss weights, known from the batch alone, before the forward pass."""
+
+    @abstractmethod
+    def metrics(self) -> Metrics:
+        """A fresh gatherer of this task's metrics."""
+
+    @abstractmethod
+    def answer(self, outputs: dict[str, Tensor], top_k: int | None = None) -> dict[str, Tensor]:
+        """What a user reads, with leading dimension = examples."""

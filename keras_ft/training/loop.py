@@ -1,0 +1,207 @@
+"""The training loop: drives an engine through the plan of each epoch, evaluates, keeps the best, resumes.
+
+It calls ordinary Keras callbacks. The logs of a training batch hold `step, loss, learning_rate, gradient_norm,
+examples_per_second`; those of a test (an evaluation) the metrics; those of an epoch both, with `val_` before the latter.
+"""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_ft.data.arrays import TokenArrays
+from keras_ft.data.pipeline import batches
+from keras_ft.data.plan import plan
+from keras_ft.errors import WorkError
+from keras_ft.evaluation.evaluate import evaluate
+from keras_ft.recipe import EarlyStopping, Interval, TrainSection
+from keras_ft.tasks.base import Task
+from keras_ft.training.checkpoint import Checkpoints
+from keras_ft.training.engine import Engine
+
+
+@dataclass
+class Progress:
+    """Where a run stands: all that a checkpoint must say besides weights and optimizer."""
+
+    step: int = 0
+    epoch: int = 0
+    batch: int = 0
+    seconds: float = 0.0
+    examples: int = 0
+    tokens: int = 0
+    slots: int = 0
+    best_step: int = -1
+    best: dict[str, float] = field(default_factory=dict)
+    evaluations_without_gain: int = 0
+    finished: bool = False
+
+
+class Loop:
+    """One training run over prepared arrays.
+
+    Args:
+        engine: does the arithmetic.
+        task: names its main metric.
+        settings: the recipe's `train`.
+        train, validation: the arrays.
+        checkpoints: where states are written and found.
+        fingerprint: of the data; a checkpoint made with other data is refused.
+        tell: is given a line for the user.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        task: Task,
+        settings: TrainSection,
+        train: TokenArrays,
+        validation: TokenArrays,
+        checkpoints: Checkpoints,
+        fingerprint: str,
+        tell: Callable[[str], None] = print,
+    ):
+        self.engine, self.task, self.settings = engine, task, settings
+        self.train, self.validation = train, validation
+        self.checkpoints, self.fingerprint, self.tell = checkpoints, fingerprint, tell
+        self.progress = Progress()
+        self.stopping = settings.early_stopping or EarlyStopping(metric=task.main_metric, patience=10**9)
+        self.total_steps = settings.steps or sum(len(self._plan(e)) for e in range(settings.epochs or 0))
+
+    def resume(self) -> int:
+        """Prepare the engine and take up the last checkpoint, if there is one.
+
+        Returns:
+            The step that training goes on from, 0 for a fresh start.
+
+        Raises:
+            WorkError: the checkpoint was made with other data.
+        """
+        self.engine.prepare(self.total_steps)
+        found = self.checkpoints.latest()
+        if found is None:
+            return 0
+        state, progress = found
+        if progress.pop("fingerprint") != self.fingerprint:
+            raise WorkError(
+                f"the data changed since {self.checkpoints.folder} was written; train into another --out, or delete it"
+            )
+        self.progress = Progress(**progress)
+        self.engine.load_state(state)
+        return self.progress.step
+
+    def run(self, callbacks: Sequence[keras.callbacks.Callback] = ()) -> Progress:
+        """Train to the end, calling ordinary Keras callbacks, and leave the best weights in the engine's model."""
+        self.callbacks = keras.callbacks.CallbackList(list(callbacks), model=self.engine.model)
+        self.callbacks.set_params({"epochs": self.settings.epochs, "steps": self.total_steps, "verbose": 0})
+        self.engine.model.stop_training = False
+        self.callbacks.on_train_begin()
+        self._last_save = time.monotonic()
+        try:
+            while not self.progress.finished:
+                self._run_epoch()
+        except KeyboardInterrupt:
+            self._save()
+            self.tell(f"Interrupted after step {self.progress.step}; the same command goes on from there.")
+            raise
+        if self.progress.best_step >= 0:
+            self.engine.load_state(self.checkpoints.best(self.progress.best_step))
+        self.callbacks.on_train_end(self.progress.best)
+        return self.progress
+
+    def _run_epoch(self) -> None:
+        progress = self.progress
+        batch_plan = self._plan(progress.epoch)
+        self.callbacks.on_epoch_begin(progress.epoch)
+        losses, metrics = [], {}
+        for tensors in batches(self.train, batch_plan, start=progress.batch):
+            self.callbacks.on_train_batch_begin(progress.batch)
+            logs = self._train_step(tensors)
+            losses.append(logs["loss"])
+            self.callbacks.on_train_batch_end(progress.batch - 1, logs)
+            last = progress.step >= self.total_steps
+            progress.finished = last
+            if last or self._is_due(self.settings.evaluate_every, len(batch_plan)):
+                metrics = self._evaluate()
+            progress.finished |= bool(self.engine.model.stop_training)
+            if progress.finished:
+                break
+            if self._is_checkpoint_due(len(batch_plan)):
+                self._save()
+        if not progress.finished:
+            progress.epoch, progress.batch = progress.epoch + 1, 0
+        loss = float(np.mean(losses)) if losses else math.nan
+        self.callbacks.on_epoch_end(progress.epoch, {"loss": loss} | {f"val_{k}": v for k, v in metrics.items()})
+        if progress.finished:
+            self._save()
+
+    def _train_step(self, tensors: Any) -> dict[str, float]:
+        progress = self.progress
+        started = time.perf_counter()
+        logs = self.engine.train_step({k: v for k, v in tensors.items() if k != "rows"}, progress.step)
+        if not math.isfinite(logs["loss"]):
+            raise WorkError(
+                f"the loss is {logs['loss']} at step {progress.step + 1}; "
+                "try a lower learning_rate, more warmup, or precision: float32"
+            )
+        seconds = time.perf_counter() - started
+        examples = len(tensors["rows"])
+        progress.step += 1
+        progress.batch += 1
+        progress.seconds += seconds
+        progress.examples += examples
+        progress.slots += len(tensors["ids"])
+        progress.tokens += int(np.sum(tensors["token_weights"]))
+        return {"step": progress.step, **logs, "examples_per_second": examples / seconds}
+
+    def _evaluate(self) -> dict[str, float]:
+        self.callbacks.on_test_begin()
+        metrics = evaluate(self.engine.eval_step, self.task, self.validation)
+        self.callbacks.on_test_end(metrics)
+        progress, metric = self.progress, self.stopping.metric
+        if metric not in metrics:
+            raise WorkError(f"train.early_stopping.metric '{metric}' is not measured; there are {', '.join(metrics)}")
+        sign = -1.0 if metric in ("loss", "perplexity") else 1.0
+        if not progress.best or sign * metrics[metric] > sign * progress.best[metric]:
+            progress.best, progress.best_step, progress.evaluations_without_gain = metrics, progress.step, 0
+            weights = {k: v for k, v in self.engine.state().items() if k.startswith("model/")}
+            self.checkpoints.save_best(progress.step, weights, metrics)
+        else:
+            progress.evaluations_without_gain += 1
+            if progress.evaluations_without_gain >= self.stopping.patience:
+                self.tell(
+                    f"Stopping early at step {progress.step}: {metric} has not improved since step {progress.best_step}"
+                )
+                progress.finished = True
+        return metrics
+
+    def _is_due(self, every: Interval, steps_per_epoch: int) -> bool:
+        if every.unit == "steps":
+            return self.progress.step % max(1, round(every.amount)) == 0
+        if every.amount >= 1:
+            return self.progress.batch == steps_per_epoch and (self.progress.epoch + 1) % round(every.amount) == 0
+        return self.progress.batch % max(1, round(every.amount * steps_per_epoch)) == 0
+
+    def _is_checkpoint_due(self, steps_per_epoch: int) -> bool:
+        every = self.settings.checkpoint.every
+        if every.unit == "seconds":
+            return time.monotonic() - self._last_save >= every.amount
+        return self._is_due(every, steps_per_epoch)
+
+    def _save(self) -> None:
+        progress = vars(self.progress) | {"fingerprint": self.fingerprint}
+        self.checkpoints.save(self.progress.step, self.engine.state(), progress)
+        self._last_save = time.monotonic()
+
+    def _plan(self, epoch: int) -> list[np.ndarray]:
+        return plan(
+            self.train.lengths,
+            self.settings.seed,
+            epoch,
+            batch_size=self.settings.batch_size,
+            tokens_per_batch=self.settings.tokens_per_batch,
+        )

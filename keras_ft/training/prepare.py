@@ -1,0 +1,150 @@
+"""From data files to the tokenized arrays of each split, once; a resumed run finds them where they are."""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from keras_ft.data.arrays import TokenArrays
+from keras_ft.data.fingerprint import fingerprint
+from keras_ft.data.rows import Rows, read_rows
+from keras_ft.data.split import stratified_split
+from keras_ft.errors import RequestError
+from keras_ft.presets.pretrained import Pretrained
+from keras_ft.recipe import DataSection, Recipe, check_options, suggest
+from keras_ft.tasks.base import Task
+from keras_ft.tasks.registry import load_task, save_task, task_class
+
+TEXTS_AT_ONCE = 512
+
+
+@dataclass
+class Prepared:
+    """The data of a run, ready to be batched.
+
+    Attributes:
+        task: knows its labels.
+        splits: `train`, `validation` and, where the recipe has one, `test`.
+        fingerprint: of all that the arrays were made from.
+    """
+
+    task: Task
+    splits: dict[str, TokenArrays]
+    fingerprint: str
+
+
+def prepare(recipe: Recipe, pretrained: Pretrained, folder: Path, tell: Callable[[str], None]) -> Prepared:
+    """Read, split and tokenize the data of a recipe, or open what an earlier call left in `folder`.
+
+    Args:
+        recipe: names files, columns and limits.
+        pretrained: its tokenizer and its default pooling.
+        folder: the run's `data/`.
+        tell: is given a line for the user.
+
+    Raises:
+        RequestError: a file, a column or a label is wrong, or `max_length` exceeds the backbone's positions.
+    """
+    data = recipe.data
+    kind = task_class(recipe.task.name)
+    options = check_options(f"task {kind.name}", recipe.task.options, kind.Options)
+    limit = pretrained.backbone.max_sequence_length
+    if data.max_length > limit:
+        raise RequestError(f"data.max_length is {data.max_length}; backbone {pretrained.name} has {limit} positions")
+    _check_columns(kind, data)
+    mark = _fingerprint(recipe, pretrained)
+    found = _open(folder, mark)
+    if found:
+        return found
+    rows = _read_splits(kind, data, recipe.train.seed)
+    task = kind.from_data(rows["train"], options, pretrained.pooling, data.max_length)
+    targets = {name: task.targets(split) for name, split in rows.items()}  # refuse bad labels before any work
+    splits = {}
+    for name, split in rows.items():
+        tell(f"Tokenizing {name}: {len(split):,} examples")
+        chunks = tokenize(task, pretrained, split, targets[name])
+        splits[name] = TokenArrays.write(folder / name, mark, chunks, task.axes)
+    save_task(task, folder)
+    return Prepared(task, splits, mark)
+
+
+def tokenize(
+    task: Task, pretrained: Pretrained, rows: Rows, targets: dict[str, np.ndarray]
+) -> Iterator[dict[str, np.ndarray]]:
+    """Chunks for `TokenArrays.write`, tokenized by tf.data in parallel, in the order of the rows."""
+    columns = {name: [text.encode("utf-8") for text in rows.columns[name]] for name in task.text_columns}
+    texts = tf.data.Dataset.from_tensor_slices(columns).batch(TEXTS_AT_ONCE)
+    tokenized = texts.map(
+        lambda batch: _flat(task.features(pretrained.tokenizer, batch)), num_parallel_calls=tf.data.AUTOTUNE
+    )
+    start = 0
+    for chunk in tokenized.prefetch(2).as_numpy_iterator():
+        stop = start + len(chunk["lengths"])
+        yield chunk | {name: values[start:stop] for name, values in targets.items()}
+        start = stop
+
+
+def read_examples(task: Task | type[Task], files: list[str], columns: dict[str, str], targets: bool = True) -> Rows:
+    """The rows of data files, with the columns that a task wants; its target columns only if `targets`."""
+    wanted = [*task.text_columns, *(task.target_columns if targets else ())]
+    mapping = {name: columns.get(name, name) for name in wanted}
+    return read_rows([Path(name) for name in files], mapping, wanted, task.text_columns)
+
+
+def _flat(sequences: Any) -> dict[str, tf.Tensor]:
+    return {
+        "ids": sequences.ids.flat_values,
+        "lengths": sequences.ids.row_lengths(),
+        "segments": tf.cast(sequences.segments.flat_values, tf.uint8),
+    }
+
+
+def _check_columns(kind: type[Task], data: DataSection) -> None:
+    known = [*kind.text_columns, *kind.target_columns]
+    for name in data.columns:
+        if name not in known:
+            raise RequestError(f"data.columns: task {kind.name} has no column '{name}'; {suggest(name, known)}")
+
+
+def _files(data: DataSection) -> dict[str, list[str]]:
+    files = {"train": data.train}
+    if isinstance(data.validation, list):
+        files["validation"] = data.validation
+    return files | ({"test": data.test} if data.test else {})
+
+
+def _fingerprint(recipe: Recipe, pretrained: Pretrained) -> str:
+    files = _files(recipe.data)
+    settings = {
+        "task": recipe.task.model_dump(mode="json"),
+        "data": recipe.data.model_dump(mode="json"),
+        "seed": recipe.train.seed,
+        "tokenizer": pretrained.tokenizer.fingerprint(),
+        "pooling": pretrained.pooling,
+        "arithmetic": dataclasses.asdict(pretrained.config),
+    }
+    return fingerprint([Path(name) for names in files.values() for name in names], settings)
+
+
+def _open(folder: Path, mark: str) -> Prepared | None:
+    if not (folder / "task.json").is_file():
+        return None
+    names = [name for name in ("train", "validation", "test") if (folder / name).is_dir()]
+    splits = {name: TokenArrays.open(folder / name, mark) for name in names}
+    opened = {name: arrays for name, arrays in splits.items() if arrays is not None}
+    if len(opened) < len(splits) or not {"train", "validation"} <= opened.keys():
+        return None
+    return Prepared(load_task(folder), opened, mark)
+
+
+def _read_splits(kind: type[Task], data: DataSection, seed: int) -> dict[str, Rows]:
+    rows = {name: read_examples(kind, files, data.columns) for name, files in _files(data).items()}
+    if isinstance(data.validation, float):
+        whole = rows["train"]
+        train, validation = stratified_split(whole.columns[kind.target_columns[0]], data.validation, seed)
+        rows["train"], rows["validation"] = whole.select(train), whole.select(validation)
+    return rows

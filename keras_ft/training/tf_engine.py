@@ -1,0 +1,84 @@
+"""Training with TensorFlow on one device."""
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from keras_ft.batch import TokenBatch
+from keras_ft.layers.random import Key
+from keras_ft.layers.task_model import TaskModel
+from keras_ft.recipe import TrainSection
+from keras_ft.tasks.base import Task
+from keras_ft.training.optimizer import build_optimizer
+
+
+class TFEngine:
+    """One compiled step over dynamic shapes: whatever the batch's token count, it is traced once.
+
+    Args:
+        model: owns the weights.
+        task: says what they compute.
+        settings: the recipe's `train`.
+    """
+
+    def __init__(self, model: TaskModel, task: Task, settings: TrainSection):
+        self.model = model
+        self.task = task
+        self.settings = settings
+        self.optimizer: Any = None
+        # A fixed order of summation, so that a resumed run is the same run bit for bit.
+        tf.config.experimental.enable_op_determinism()
+        self._train = tf.function(self._train_step, reduce_retracing=True)
+        self._eval = tf.function(self._eval_step, reduce_retracing=True)
+
+    def prepare(self, total_steps: int) -> None:
+        """Build the optimizer."""
+        self.optimizer = build_optimizer(self.settings, self.model.trainable_variables, total_steps)
+
+    def train_step(self, batch: dict[str, tf.Tensor], step: int) -> dict[str, float]:
+        """Learn from one batch; see `Engine.train_step`."""
+        learning_rate = float(self.optimizer.learning_rate)
+        loss, norm = self._train(batch, tf.constant(step, tf.int32))
+        return {"loss": float(loss), "gradient_norm": float(norm), "learning_rate": learning_rate}
+
+    def eval_step(self, batch: dict[str, tf.Tensor]) -> tuple[dict[str, np.ndarray], float, float]:
+        """Answers, summed loss and summed weights; see `Engine.eval_step`."""
+        answers, total, weight = self._eval(batch)
+        return {name: tensor.numpy() for name, tensor in answers.items()}, float(total), float(weight)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Weights and optimizer variables by path."""
+        state = {f"model/{v.path}": v.numpy() for v in self.model.variables}
+        return state | {f"optimizer/{v.path}": np.asarray(v) for v in self.optimizer.variables}
+
+    def load_state(self, state: dict[str, np.ndarray]) -> None:
+        """Assign what `state` gave."""
+        for variable in self.model.variables:
+            variable.assign(state[f"model/{variable.path}"])
+        for variable in self.optimizer.variables:
+            if f"optimizer/{variable.path}" in state:
+                variable.assign(state[f"optimizer/{variable.path}"])
+
+    def _train_step(self, tensors: dict[str, tf.Tensor], step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        batch = TokenBatch.from_tensors(tensors)
+        key = Key.from_seed(self.settings.seed).fold(step)
+        variables = self.model.trainable_variables
+        with tf.GradientTape() as tape:
+            view = self.model.view(self.settings.precision)
+            outputs = self.task.forward(view, batch, self.settings.dropout, key)
+            losses, weights = self.task.loss(outputs, batch)
+            loss = tf.reduce_sum(losses * weights) / self.task.divisor(batch)
+        gradients = tape.gradient(loss, [v.value for v in variables])
+        gradients = [tf.convert_to_tensor(g) for g in gradients]  # rows of embeddings, summed where ids repeat
+        norm = tf.linalg.global_norm(gradients)
+        if self.settings.clip_norm:
+            gradients, _ = tf.clip_by_global_norm(gradients, self.settings.clip_norm, use_norm=norm)
+        self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        return loss, norm
+
+    def _eval_step(self, tensors: dict[str, tf.Tensor]) -> tuple[dict[str, tf.Tensor], tf.Tensor, tf.Tensor]:
+        batch = TokenBatch.from_tensors(tensors)
+        outputs = self.task.forward(self.model.view(self.settings.precision), batch)
+        losses, weights = self.task.loss(outputs, batch)
+        return self.task.answer(outputs), tf.reduce_sum(losses * weights), self.task.divisor(batch)

@@ -1,0 +1,115 @@
+"""`keras-ft train`: a recipe and a folder → a trained, tested run in that folder."""
+
+import resource
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from keras_ft.evaluation.evaluate import evaluate
+from keras_ft.presets.load import load_pretrained
+from keras_ft.presets.pretrained import Pretrained
+from keras_ft.recipe import Recipe
+from keras_ft.tasks.base import Task
+from keras_ft.tasks.registry import save_task
+from keras_ft.training.callbacks import CSVLog, TensorBoardLog
+from keras_ft.training.checkpoint import Checkpoints
+from keras_ft.training.loop import Loop, Progress
+from keras_ft.tasks.model import build_model
+from keras_ft.training.prepare import prepare
+from keras_ft.training.progress import ProgressBar
+from keras_ft.training.run_folder import RunFolder
+from keras_ft.training.tf_engine import TFEngine
+
+
+def _to_stderr(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def train(
+    recipe: Recipe,
+    out: str | Path,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    tell: Callable[[str], None] = _to_stderr,
+) -> dict[str, Any]:
+    """Train, test and save; a folder that holds an unfinished run of the same recipe is resumed.
+
+    Args:
+        recipe: from `load_recipe`.
+        out: the run folder.
+        callbacks: more Keras callbacks, called after ours.
+        tell: is given a line for the user.
+
+    Returns:
+        What `metrics.json` holds.
+
+    Raises:
+        RequestError: something in the recipe, its data or the folder is wrong.
+        WorkError: training failed (the loss became NaN, a preset could not be fetched).
+    """
+    run = RunFolder(out)
+    run.claim(recipe)
+    finished = run.read_metrics()
+    if finished is not None:
+        tell(f"{run.path} is finished already; delete it to train again")
+        return finished
+    keras.utils.set_random_seed(recipe.train.seed)
+    pretrained = load_pretrained(recipe.backbone)
+    prepared = prepare(recipe, pretrained, run.data, tell)
+    model = build_model(prepared.task, pretrained, recipe.train.seed)
+    engine = TFEngine(model, prepared.task, recipe.train)
+    loop = Loop(
+        engine,
+        prepared.task,
+        recipe.train,
+        prepared.splits["train"],
+        prepared.splits["validation"],
+        Checkpoints(run.checkpoints, recipe.train.checkpoint.keep),
+        prepared.fingerprint,
+        tell=tell,
+    )
+    step = loop.resume()
+    if step:
+        tell(f"Resuming from step {step} of {loop.total_steps}")
+    bar = ProgressBar(loop.total_steps, loop.stopping.metric, step)
+    metric_names = ["loss", *prepared.task.metrics().names]
+    logs = [CSVLog(run.log_file, metric_names, step), TensorBoardLog(run.events, step), bar]
+    try:
+        progress = loop.run([*logs, *callbacks])
+    finally:
+        bar.close()
+    save_model(run, prepared.task, pretrained, model)
+    metrics = {
+        "task": recipe.task.name,
+        "backbone": pretrained.name,
+        "validation": progress.best,
+        "train": _cost(progress, model),
+    }
+    if "test" in prepared.splits:
+        tell(f"Testing on {prepared.splits['test'].num_examples:,} examples")
+        metrics["test"] = evaluate(engine.eval_step, prepared.task, prepared.splits["test"])
+    run.write_metrics(metrics)
+    return metrics
+
+
+def save_model(run: RunFolder, task: Task, pretrained: Pretrained, model: keras.Model) -> None:
+    """Write `model/`: all that export, evaluate and predict need."""
+    pretrained.save(run.model)
+    save_task(task, run.model)
+    model.save_weights(run.weights_file)
+
+
+def _cost(progress: Progress, model: keras.Model) -> dict[str, float | int]:
+    seconds = max(progress.seconds, 1e-9)
+    return {
+        "examples": progress.examples,
+        "seconds": round(progress.seconds, 2),
+        "examples_per_second": round(progress.examples / seconds, 2),
+        "tokens_per_second": round(progress.tokens / seconds, 1),
+        "padding_fraction": round(1.0 - progress.tokens / max(1, progress.slots), 6),
+        "trainable_parameters": int(sum(v.value.shape.num_elements() for v in model.trainable_variables)),
+        "total_parameters": int(model.count_params()),
+        "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+    }
