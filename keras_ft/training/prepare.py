@@ -18,6 +18,8 @@ from keras_ft.presets.pretrained import Pretrained
 from keras_ft.recipe import DataSection, Recipe, check_options, suggest
 from keras_ft.tasks.base import Task
 from keras_ft.tasks.registry import load_task, save_task, task_class
+from keras_ft.tasks.samples import choose_samples, write_samples
+from keras_ft.text.wordpiece import WordPieceTokenizer
 
 TEXTS_AT_ONCE = 512
 
@@ -66,20 +68,21 @@ def prepare(recipe: Recipe, pretrained: Pretrained, folder: Path, tell: Callable
     splits = {}
     for name, split in rows.items():
         tell(f"Tokenizing {name}: {len(split):,} examples")
-        chunks = tokenize(task, pretrained, split, targets[name])
+        chunks = tokenize(task, pretrained.tokenizer, split, targets[name])
         splits[name] = TokenArrays.write(folder / name, mark, chunks, task.axes)
     save_task(task, folder)
+    write_samples(choose_samples(rows["validation"], task.text_columns), folder)
     return Prepared(task, splits, mark)
 
 
 def tokenize(
-    task: Task, pretrained: Pretrained, rows: Rows, targets: dict[str, np.ndarray]
+    task: Task, tokenizer: WordPieceTokenizer, rows: Rows, targets: dict[str, np.ndarray]
 ) -> Iterator[dict[str, np.ndarray]]:
     """Chunks for `TokenArrays.write`, tokenized by tf.data in parallel, in the order of the rows."""
     columns = {name: [text.encode("utf-8") for text in rows.columns[name]] for name in task.text_columns}
     texts = tf.data.Dataset.from_tensor_slices(columns).batch(TEXTS_AT_ONCE)
     tokenized = texts.map(
-        lambda batch: _flat(task.features(pretrained.tokenizer, batch)), num_parallel_calls=tf.data.AUTOTUNE
+        lambda batch: _flat(task.features(tokenizer, batch)), num_parallel_calls=tf.data.AUTOTUNE
     )
     start = 0
     for chunk in tokenized.prefetch(2).as_numpy_iterator():

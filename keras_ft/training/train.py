@@ -14,6 +14,7 @@ from keras_ft.presets.pretrained import Pretrained
 from keras_ft.recipe import Recipe
 from keras_ft.tasks.base import Task
 from keras_ft.tasks.registry import save_task
+from keras_ft.tasks.samples import read_samples, write_samples
 from keras_ft.training.callbacks import CSVLog, TensorBoardLog
 from keras_ft.training.checkpoint import Checkpoints
 from keras_ft.training.loop import Loop, Progress
@@ -98,6 +99,7 @@ def save_model(run: RunFolder, task: Task, pretrained: Pretrained, model: keras.
     """Write `model/`: all that export, evaluate and predict need."""
     pretrained.save(run.model)
     save_task(task, run.model)
+    write_samples(read_samples(run.data, task.text_columns), run.model)
     model.save_weights(run.weights_file)
 
 

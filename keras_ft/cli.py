@@ -1,0 +1,213 @@
+"""`keras-ft VERB`: parses, calls one function, prints; no logic. Heavy imports wait until a verb needs them."""
+
+import json
+import os
+import sys
+import warnings
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from keras_ft import __version__
+from keras_ft.errors import KerasFTError
+
+app = typer.Typer(
+    name="keras-ft",
+    help="Fine-tune BERT in Keras and serve it with its tokenizer inside: strings in, answers out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+Run = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
+Overrides = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override the recipe: --set train.epochs=1")
+]
+
+
+def main() -> None:
+    """Run a verb; an error of ours is one line on stderr and its exit code."""
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    debug = "--debug" in sys.argv
+    if debug:
+        sys.argv.remove("--debug")
+    else:
+        warnings.filterwarnings("ignore")
+    try:
+        app()
+    except KerasFTError as error:
+        if debug:
+            raise
+        print(f"keras-ft: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+@app.callback(invoke_without_command=True)
+def _version(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    if version:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.command()
+def train(
+    recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="A YAML file.")],
+    out: Annotated[Path, typer.Option(help="The run folder; an unfinished one of the same recipe is resumed.")],
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train, test, and write the run folder; run again on the same folder it resumes."""
+    from keras_ft.recipe import load_recipe
+
+    loaded = load_recipe(recipe, overrides or [])
+    from keras_ft.training.train import train as run_training
+
+    metrics = run_training(loaded, out)
+    _print(metrics, as_json, lambda: _metrics_lines(metrics, out))
+
+
+@app.command()
+def evaluate(
+    run: Run,
+    data: Annotated[Path, typer.Option(help="A data file with the columns of the run's recipe.")],
+    as_json: AsJson = False,
+) -> None:
+    """Print the metrics of a run on other data."""
+    from keras_ft.evaluation.evaluate_run import evaluate_run
+
+    metrics = evaluate_run(run, data)
+    _print(metrics, as_json, lambda: [f"{name:<12} {value:.4f}" for name, value in metrics.items()])
+
+
+@app.command()
+def predict(
+    model: Annotated[Path, typer.Argument(metavar="RUN_OR_EXPORT", help="A run folder or an export.")],
+    text: Annotated[list[str] | None, typer.Option(help="A text; may be given several times.")] = None,
+    input_file: Annotated[Path | None, typer.Option("--input", help="A data file with the text columns.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print the answers, one JSON object a line (with --json one object that lists them)."""
+    from keras_ft.evaluation.predict import predict as answers_of
+
+    answers = answers_of(model, text or [], input_file)
+    if as_json:
+        print(json.dumps({"answers": list(answers)}, ensure_ascii=False))
+        return
+    for answer in answers:
+        print(json.dumps(answer, ensure_ascii=False))
+
+
+@app.command()
+def export(
+    run: Run,
+    to: Annotated[Path, typer.Option(metavar="MODELS/NAME", help="Where versions are; NAME is what is served.")],
+    version: Annotated[int | None, typer.Option(help="Default: the next free number.")] = None,
+    dtype: Annotated[str, typer.Option(help="float32 or bfloat16.")] = "float32",
+    top_k: Annotated[int | None, typer.Option(help="Labels in an answer. Default: all up to 20, else 5.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a verified SavedModel with warm-up requests to MODELS/NAME/N."""
+    from keras_ft.export.export import export as export_run
+
+    folder, found = export_run(run, to, version, dtype, top_k)
+    _print({"version": str(folder), **asdict(found)}, as_json, lambda: _verification_lines(folder, found))
+
+
+@app.command()
+def verify(
+    folder: Annotated[Path, typer.Argument(metavar="MODELS/NAME/N", help="An exported version.")], as_json: AsJson = False
+) -> None:
+    """Check an export the way TF Serving would load it."""
+    from keras_ft.export.verify import verify as verify_export
+
+    found = verify_export(folder)
+    _print({"version": str(folder), **asdict(found)}, as_json, lambda: _verification_lines(folder, found))
+
+
+@app.command()
+def serve(
+    models: Annotated[list[Path], typer.Argument(metavar="MODELS/NAME …", help="Model folders, or versions of them.")],
+    rest_port: Annotated[int, typer.Option(help="0 takes a free one.")] = 8501,
+    host: Annotated[str, typer.Option(help="0.0.0.0 listens on every address.")] = "127.0.0.1",
+    as_json: AsJson = False,
+) -> None:
+    """Serve exports over TF Serving's REST API."""
+    from keras_ft.serving.server import serve as run_server
+    from keras_ft.serving.server import print_ready
+
+    run_server(models, host, rest_port, print_ready if as_json else None)
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Say what this machine has and what is wrong with it."""
+    from keras_ft.doctor import examine
+
+    findings = examine()
+    lines = [f"{'ok  ' if f.ok else 'BAD '} {f.what}{': ' + f.advice if f.advice else ''}" for f in findings]
+    _print({"findings": [asdict(f) for f in findings]}, as_json, lambda: lines)
+    if not all(f.ok for f in findings):
+        raise typer.Exit(1)
+
+
+@app.command()
+def presets(as_json: AsJson = False) -> None:
+    """List the names that `backbone:` can use here."""
+    from keras_ft.presets.load import preset_names
+
+    names = preset_names()
+    _print({"presets": names}, as_json, lambda: [f"{name:<32} {what}" for name, what in names.items()])
+
+
+@app.command()
+def quickstart(
+    out: Annotated[Path, typer.Option(help="The run folder.")] = Path("runs/quickstart"),
+    models: Annotated[Path, typer.Option(help="MODELS/NAME of the export.")] = Path("models/intent"),
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fine-tune, export, serve and ask, on the banking questions in the repository."""
+    from keras_ft.quickstart import quickstart as run_quickstart
+
+    result = run_quickstart(out, models, overrides or [], lambda line: print(line, file=sys.stderr, flush=True))
+    _print(result, as_json, lambda: _answer_lines(result["answers"]))
+
+
+def _print(result: dict[str, Any], as_json: bool, lines: Any) -> None:
+    print(json.dumps(result, ensure_ascii=False) if as_json else "\n".join(lines()), flush=True)
+
+
+def _metrics_lines(metrics: dict[str, Any], out: Path) -> list[str]:
+    lines = []
+    for split in ("validation", "test"):
+        if metrics.get(split):
+            lines.append(f"{split:<11}" + "  ".join(f"{name} {value:.4f}" for name, value in metrics[split].items()))
+    cost = metrics["train"]
+    lines.append(
+        f"trained on {cost['examples']:,} examples in {cost['seconds']:.0f} s ({cost['examples_per_second']:.0f}/s)"
+    )
+    return [*lines, f"run folder {out}"]
+
+
+def _verification_lines(folder: Path, found: Any) -> list[str]:
+    times = ", ".join(f"batch {size}: {ms:.1f} ms" for size, ms in found.milliseconds.items())
+    return [
+        f"{folder} answers as the model does: {found.examples} texts through a Session,"
+        f" largest difference {found.largest_difference:.1g}",
+        f"{found.dtype}, {found.megabytes} MB, {times}",
+        *(f"warning: {warning}" for warning in found.warnings),
+    ]
+
+
+def _answer_lines(answers: list[dict[str, Any]]) -> list[str]:
+    return [f"{answer['score']:.3f}  {answer['label']:<32}  {answer['text']}" for answer in answers]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,33 @@
+"""`keras-ft evaluate`: the metrics of a run on other data."""
+
+import tempfile
+from pathlib import Path
+
+from keras_ft.evaluation.evaluate import evaluate
+from keras_ft.tasks.model import load_model
+from keras_ft.training.prepare import read_examples, tokenize
+from keras_ft.training.run_folder import RunFolder
+from keras_ft.training.tf_engine import TFEngine
+from keras_ft.data.arrays import TokenArrays
+
+
+def evaluate_run(folder: Path, file: Path) -> dict[str, float]:
+    """`loss` and the task's metrics over the examples of a file.
+
+    Args:
+        folder: a finished run.
+        file: data with the columns of the run's recipe.
+
+    Raises:
+        RequestError: the run is not finished, or the file, a column or a label is wrong.
+    """
+    run = RunFolder(folder)
+    recipe = run.read_recipe()
+    trained = load_model(run.model)
+    rows = read_examples(trained.task, [str(file)], recipe.data.columns)
+    targets = trained.task.targets(rows)
+    engine = TFEngine(trained.model, trained.task, recipe.train)
+    with tempfile.TemporaryDirectory() as scratch:
+        chunks = tokenize(trained.task, trained.pretrained.tokenizer, rows, targets)
+        arrays = TokenArrays.write(Path(scratch), "", chunks, trained.task.axes)
+        return evaluate(engine.eval_step, trained.task, arrays)

@@ -1,0 +1,76 @@
+"""`keras-ft predict`: answers of a run, or of an export, to texts."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from keras_ft.data.rows import read_rows
+from keras_ft.errors import RequestError
+from keras_ft.evaluation.predictor import Predictor, to_records
+from keras_ft.tasks.model import load_model
+from keras_ft.training.run_folder import RunFolder
+
+TEXTS_AT_ONCE = 64
+Answer = Callable[[dict[str, list[str]]], dict[str, np.ndarray]]
+
+
+def predict(model: Path, texts: list[str], file: Path | None) -> Iterator[dict[str, Any]]:
+    """Answers in the order of the inputs, one JSON-able dict each.
+
+    Args:
+        model: a run folder, `MODELS/NAME` or `MODELS/NAME/N`.
+        texts: given on the command line; for tasks of one text.
+        file: .jsonl, .csv or .tsv with the task's text columns.
+
+    Raises:
+        RequestError: neither or both of texts and file, no such model, or a bad file.
+    """
+    if bool(texts) == bool(file):
+        raise RequestError("give either --text (once or more) or --input FILE")
+    if not model.is_dir():
+        raise RequestError(f"no such folder: {model}; give a run folder or an export (MODELS/NAME/N)")
+    names, answer, mapping = _open(model)
+    columns = _columns(names, texts, file, mapping)
+    return _answers(answer, columns)
+
+
+def _answers(answer: Answer, columns: dict[str, list[str]]) -> Iterator[dict[str, Any]]:
+    count = len(next(iter(columns.values())))
+    for start in range(0, count, TEXTS_AT_ONCE):
+        yield from to_records(answer({name: texts[start : start + TEXTS_AT_ONCE] for name, texts in columns.items()}))
+
+
+def _open(model: Path) -> tuple[list[str], Answer, dict[str, str]]:
+    """The names of the text columns, the answering function, and the file's names for the columns."""
+    if (model / "recipe.yaml").is_file():
+        trained = load_model(model / "model")
+        mapping = RunFolder(model).read_recipe().data.columns
+        return list(trained.task.text_columns), Predictor(trained), mapping
+    from keras_ft.serving.models import ModelStore
+
+    store = ModelStore([model])
+    store.load()
+    served = store.versions()[0]
+    session = served.model
+    if session is None:
+        raise RequestError(f"{model} cannot be loaded: {served.error_message}")
+    names = list(session.signatures["serving_default"].inputs)
+
+    def answer(columns: dict[str, list[str]]) -> dict[str, np.ndarray]:
+        inputs = {name: np.array([t.encode() for t in texts], object) for name, texts in columns.items()}
+        return session.predict("serving_default", inputs)
+
+    return names, answer, {}
+
+
+def _columns(
+    names: list[str], texts: list[str], file: Path | None, mapping: dict[str, str]
+) -> dict[str, list[str]]:
+    if file is None:
+        if len(names) > 1:
+            raise RequestError(f"this model reads {' and '.join(names)}; give them in a file with --input")
+        return {names[0]: texts}
+    rows = read_rows(file, {name: mapping.get(name, name) for name in names}, names, names)
+    return {name: rows.columns[name] for name in names}

@@ -1,0 +1,86 @@
+"""`keras-ft export`: a run → a verified SavedModel version with warm-up requests."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+from keras_ft.errors import RequestError
+from keras_ft.evaluation.predictor import Predictor
+from keras_ft.export.saved_model import write_saved_model
+from keras_ft.export.verify import Verification, record_expected, verify
+from keras_ft.export.warmup import write_warmup_requests
+from keras_ft.tasks.model import TrainedModel, load_model
+from keras_ft.tasks.samples import HARD_TEXTS, read_samples
+
+DTYPES = ("float32", "bfloat16")
+
+
+def export(
+    run: Path, to: Path, version: int | None = None, dtype: str = "float32", top_k: int | None = None
+) -> tuple[Path, Verification]:
+    """Write, verify and only then name a version, so that a server that watches the folder never sees half of one.
+
+    Args:
+        run: a finished run folder.
+        to: `MODELS/NAME`; its last part is the name the model is served under.
+        version: number of the version; the next free one if not given.
+        dtype: `float32` or `bfloat16`.
+        top_k: how many labels an answer lists; see `Task.answer`.
+
+    Returns:
+        The version's folder and what verification found.
+
+    Raises:
+        RequestError: the run is not finished, the version exists, or an argument is wrong.
+        WorkError: the export does not verify; nothing is left behind.
+    """
+    if dtype not in DTYPES:
+        raise RequestError(f"--dtype {dtype} is unknown; known: {', '.join(DTYPES)}")
+    if top_k is not None and top_k < 1:
+        raise RequestError(f"--top-k {top_k} should be at least 1")
+    if not re.fullmatch(r"[\w.-]+", to.resolve().name) or to.resolve().name.isdigit():
+        raise RequestError(f"--to {to} should end in the model's name (letters, digits, '_', '-', '.'; not only digits)")
+    target = to / str(_version(to, version))
+    trained = load_model(run / "model")
+    scratch = to / f".exporting-{target.name}"
+    shutil.rmtree(scratch, ignore_errors=True)
+    to.mkdir(parents=True, exist_ok=True)
+    try:
+        write_saved_model(trained, scratch, dtype, top_k)
+        samples = read_samples(run / "model", trained.task.text_columns)
+        write_warmup_requests(scratch, to.resolve().name, samples)
+        _record_answers(trained, scratch, dtype, top_k, samples)
+        found = verify(scratch)
+        scratch.rename(target)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return target, found
+
+
+def _version(to: Path, version: int | None) -> int:
+    if to.exists() and not to.is_dir():
+        raise RequestError(f"--to {to} is a file; give a folder")
+    taken = {int(p.name) for p in to.iterdir() if p.name.isdigit()} if to.is_dir() else set()
+    if version is None:
+        return max(taken, default=0) + 1
+    if version < 1:
+        raise RequestError(f"--version {version} should be at least 1")
+    if version in taken:
+        raise RequestError(f"{to / str(version)} exists; give another --version (next free: {max(taken) + 1})")
+    return version
+
+
+def _record_answers(
+    trained: TrainedModel, folder: Path, dtype: str, top_k: int | None, samples: dict[str, list[str]]
+) -> None:
+    """What the Python model says to the run's sample texts and to hard ones."""
+    columns = {name: texts + HARD_TEXTS for name, texts in samples.items()}
+    answers = Predictor(trained, dtype, top_k)(columns)
+    plain = {name: _nested(values) for name, values in answers.items()}
+    names = ("serving_default", trained.task.name)
+    record_expected(folder, dtype, {name: columns for name in names}, {name: plain for name in names})
+
+
+def _nested(values) -> list:
+    return json.loads(json.dumps(values.tolist(), default=lambda b: b.decode("utf-8")))

@@ -1,0 +1,72 @@
+"""The SavedModel: a tf.Module that owns its tokenizer and its variables, each stored once."""
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from keras_ft.evaluation.predictor import answer_texts
+from keras_ft.layers.task_model import map_tensors
+from keras_ft.tasks.model import TrainedModel
+
+
+class ServedModel(tf.Module):
+    """Strings in, answers out. Query, key and value kernels are fused, and weights cast, once, here.
+
+    Args:
+        trained: from `load_model`.
+        dtype: of the stored weights and of the arithmetic; heads stay float32.
+        top_k: see `Task.answer`.
+        assets: files to be copied into `assets/`.
+    """
+
+    def __init__(self, trained: TrainedModel, dtype: str, top_k: int | None, assets: list[Path]):
+        super().__init__(name="served_model")
+        self.task = trained.task
+        self.tokenizer = trained.pretrained.tokenizer
+        self.dtype = tf.as_dtype(dtype)
+        self.owned: list[tf.Variable] = []
+        self.assets = [tf.saved_model.Asset(str(path)) for path in assets]
+        self._view = map_tensors(trained.model.view(dtype), self._own)
+        self._top_k = top_k
+
+    def signatures(self) -> dict[str, Any]:
+        """`serving_default`, and the same under the task's name."""
+        specs = [tf.TensorSpec([None], tf.string, name=name) for name in self.task.text_columns]
+
+        @tf.function(input_signature=specs)
+        def answer(*texts: tf.Tensor) -> dict[str, tf.Tensor]:
+            columns = dict(zip(self.task.text_columns, texts, strict=True))
+            return answer_texts(self.task, self.tokenizer, self._view, columns, self._top_k)
+
+        function = answer.get_concrete_function()
+        return {tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY: function, self.task.name: function}
+
+    def _own(self, name: str, tensor: Any) -> Any:
+        if name.startswith("encoder.pooler") and not self.task.uses_pooler:
+            return tf.convert_to_tensor(tensor)  # never read, so never stored
+        dtype = tf.float32 if name.startswith("head.") else self.dtype
+        variable = tf.Variable(tf.cast(tensor, dtype), trainable=False, name=name)
+        self.owned.append(variable)
+        return variable
+
+
+def write_saved_model(trained: TrainedModel, folder: Path, dtype: str, top_k: int | None) -> None:
+    """Write a SavedModel with `assets/vocab.txt` and `assets/labels.txt`.
+
+    Args:
+        trained: from `load_model`.
+        folder: does not exist yet.
+        dtype: `float32` or `bfloat16`.
+        top_k: see `Task.answer`.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        trained.pretrained.tokenizer.save(Path(scratch))
+        labels = Path(scratch) / "labels.txt"
+        labels.write_text("".join(f"{name}\n" for name in trained.task.labels.names), encoding="utf-8")
+        module = ServedModel(trained, dtype, top_k, [Path(scratch) / "vocab.txt", labels])
+        tf.saved_model.save(module, str(folder), signatures=module.signatures())
+    shutil.rmtree(folder / "assets.extra", ignore_errors=True)
+    (folder / "assets.extra").mkdir()

@@ -1,0 +1,83 @@
+"""Run by `verify` as a script, in a process of its own that imports tensorflow, tensorflow_text and numpy alone.
+
+It loads a SavedModel through a Session, as TF Serving's C++ code does, runs the recorded inputs, times the model,
+and prints one JSON object.
+
+    python session_check.py MODELS/NAME/N < inputs.json
+"""
+
+import json
+import sys
+import time
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_text  # noqa: F401  (registers its ops)
+
+BATCH_SIZES = (1, 32)
+REPEATS = 20
+
+
+def check(folder: str, requests: dict) -> dict:
+    """Answers of every requested signature, timings, and the names of all ops.
+
+    Args:
+        folder: the SavedModel.
+        requests: signature name → input name → list of strings.
+    """
+    with tf.compat.v1.Session(graph=tf.Graph()) as session:
+        meta_graph = tf.compat.v1.saved_model.load(session, ["serve"], folder)
+        report: dict = {"ops": op_names(meta_graph.graph_def), "answers": {}, "milliseconds": {}}
+        for name, columns in requests.items():
+            signature = meta_graph.signature_def[name]
+            outputs = {key: tensor.name for key, tensor in signature.outputs.items()}
+            feed = {signature.inputs[key].name: np.array(texts, object) for key, texts in columns.items()}
+            answers = session.run(outputs, feed)
+            report["answers"][name] = {key: plain(value) for key, value in answers.items()}
+        report["milliseconds"] = {str(size): time_batch(session, outputs, feed, size) for size in BATCH_SIZES}
+        report["matmul_milliseconds"] = {t: time_matmul(t) for t in ("float32", "bfloat16")}
+    return report
+
+
+def op_names(graph_def) -> list[str]:
+    """Every op of the graph and of its functions."""
+    nodes = list(graph_def.node) + [node for f in graph_def.library.function for node in f.node_def]
+    functions = {f.signature.name for f in graph_def.library.function}
+    return sorted({node.op for node in nodes} - functions)
+
+
+def plain(values: np.ndarray):
+    """Nested lists that JSON can hold."""
+    if values.dtype == object:
+        return np.vectorize(lambda b: b.decode("utf-8"), otypes=[object])(values).tolist() if values.size else []
+    return values.tolist()
+
+
+def time_batch(session, outputs: dict, feed: dict, size: int) -> float:
+    """Median milliseconds of a request of `size` examples."""
+    resized = {tensor: np.resize(texts, size) for tensor, texts in feed.items()}
+    seconds = []
+    for _ in range(REPEATS + 2):
+        start = time.perf_counter()
+        session.run(outputs, resized)
+        seconds.append(time.perf_counter() - start)
+    return round(1000 * float(np.median(seconds[2:])), 3)
+
+
+def time_matmul(dtype: str) -> float:
+    """Median milliseconds of a matrix product of the encoder's kind in one type on this machine."""
+    with tf.compat.v1.Session(graph=tf.Graph()) as session:
+        left = tf.compat.v1.get_variable("left", dtype=dtype, initializer=tf.ones([512, 768], dtype))
+        right = tf.compat.v1.get_variable("right", dtype=dtype, initializer=tf.ones([768, 768], dtype))
+        product = tf.reduce_sum(tf.cast(tf.matmul(left, right), tf.float32))
+        session.run(tf.compat.v1.global_variables_initializer())
+        seconds = []
+        for _ in range(REPEATS):
+            start = time.perf_counter()
+            session.run(product)
+            seconds.append(time.perf_counter() - start)
+    return round(1000 * float(np.median(seconds[2:])), 3)
+
+
+if __name__ == "__main__":
+    print(json.dumps(check(sys.argv[1], json.load(sys.stdin))))

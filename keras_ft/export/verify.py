@@ -1,0 +1,152 @@
+"""An export counts only when a fresh process, on TF Serving's road, gives the answers that the Python model gave."""
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from keras_ft.errors import RequestError, WorkError
+
+EXPECTED_FILE = "assets.extra/expected_answers.json"
+TOLERANCE = {"float32": 1e-5, "bfloat16": 2e-2}
+
+
+@dataclass
+class Verification:
+    """What the check found.
+
+    Attributes:
+        dtype: compute type of the export.
+        examples: how many inputs were compared.
+        largest_difference: over all numbers in the answers.
+        milliseconds: median time of a request by batch size.
+        megabytes: size of the folder.
+        warnings: what is right but should be known.
+    """
+
+    dtype: str
+    examples: int
+    largest_difference: float
+    milliseconds: dict[str, float]
+    megabytes: float
+    warnings: list[str] = field(default_factory=list)
+
+
+def record_expected(folder: Path, dtype: str, requests: dict[str, Any], answers: dict[str, Any]) -> None:
+    """Keep inputs and the Python model's answers beside the model, for `verify` now and later.
+
+    Args:
+        folder: the SavedModel's.
+        dtype: compute type of both.
+        requests: signature → input name → strings.
+        answers: signature → output name → nested lists.
+    """
+    record = {"dtype": dtype, "requests": requests, "answers": answers}
+    (folder / EXPECTED_FILE).write_text(json.dumps(record, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def verify(folder: Path) -> Verification:
+    """Load an export through a Session in a fresh process and hold its answers against the recorded ones.
+
+    Raises:
+        RequestError: the folder is no export of ours.
+        WorkError: it does not load, holds an op that TF Serving lacks, or answers differently.
+    """
+    expected = _read_expected(folder)
+    report = _run_session(folder, expected["requests"])
+    unserved = sorted(set(report["ops"]) - served_ops())
+    if unserved:
+        raise WorkError(f"{folder} holds ops that TF Serving 2.20 lacks: {', '.join(unserved)}")
+    dtype = expected["dtype"]
+    largest = 0.0
+    for name, answers in expected["answers"].items():
+        largest = max(largest, _compare(f"{folder} {name}", answers, report["answers"][name], TOLERANCE[dtype]))
+    columns = next(iter(expected["requests"].values()))
+    size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    return Verification(
+        dtype=dtype,
+        examples=len(next(iter(columns.values()))),
+        largest_difference=largest,
+        milliseconds=report["milliseconds"],
+        megabytes=round(size / 1e6, 2),
+        warnings=_speed_warnings(dtype, report["matmul_milliseconds"]),
+    )
+
+
+def served_ops() -> set[str]:
+    """The ops that TF Serving 2.20 links: TensorFlow's own without Python's, and tensorflow_text's."""
+    lines = (Path(__file__).parent / "served_ops.txt").read_text(encoding="utf-8").splitlines()
+    return {line for line in lines if line and not line.startswith("#")}
+
+
+def _read_expected(folder: Path) -> dict[str, Any]:
+    if not (folder / "saved_model.pb").is_file():
+        raise RequestError(f"{folder} holds no saved_model.pb; give MODELS/NAME/N as 'keras-ft export' wrote it")
+    try:
+        return json.loads((folder / EXPECTED_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise RequestError(f"{folder / EXPECTED_FILE} is missing or damaged; export the run again") from None
+
+
+def _run_session(folder: Path, requests: dict[str, Any]) -> dict[str, Any]:
+    script = Path(__file__).with_name("session_check.py")
+    command = [sys.executable, "-I", str(script), str(folder.resolve())]
+    done = subprocess.run(command, input=json.dumps(requests), capture_output=True, text=True)
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise WorkError(f"{folder} does not run through a Session, so TF Serving cannot serve it: {reason}")
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def _compare(where: str, expected: dict[str, Any], found: dict[str, Any], tolerance: float) -> float:
+    """The largest difference of numbers; strings may differ only where two scores are as good as equal."""
+    if expected.keys() != found.keys():
+        raise WorkError(f"{where}: outputs are {sorted(found)}, expected {sorted(expected)}")
+    largest = 0.0
+    for name, values in expected.items():
+        want, got = np.array(values), np.array(found[name])
+        if want.shape != got.shape:
+            raise WorkError(f"{where}: '{name}' has shape {got.shape}, expected {want.shape}")
+        if want.dtype.kind == "U":
+            continue
+        difference = float(np.max(np.abs(want.astype(float) - got.astype(float)), initial=0.0))
+        if not difference <= tolerance:
+            raise WorkError(f"{where}: '{name}' differs by {difference:.2g}, more than {tolerance:g}")
+        largest = max(largest, difference)
+    for name, values in expected.items():
+        want, got = np.array(values), np.array(found[name])
+        if want.dtype.kind == "U":
+            _compare_strings(where, name, want, got, _tied(expected, want.shape, tolerance))
+    return largest
+
+
+def _compare_strings(where: str, name: str, want: np.ndarray, got: np.ndarray, tied: np.ndarray) -> None:
+    wrong = np.argwhere((want != got) & ~tied)
+    if len(wrong):
+        place = tuple(wrong[0])
+        raise WorkError(f"{where}: '{name}' of example {place[0]} is {got[place]!r}, expected {want[place]!r}")
+
+
+def _tied(answers: dict[str, Any], shape: tuple[int, ...], tolerance: float) -> np.ndarray:
+    """Where a rank is not decided: its score is within twice the tolerance of a neighbour's, or it is the last."""
+    tied = np.zeros(shape, bool)
+    if "scores" not in answers:
+        return tied
+    scores = np.array(answers["scores"])  # (examples, ranks)
+    close = np.abs(np.diff(scores, axis=1)) <= 2 * tolerance
+    ranks = np.zeros(scores.shape, bool)
+    ranks[:, :-1] |= close
+    ranks[:, 1:] |= close
+    ranks[:, -1] = True
+    return ranks if shape == scores.shape else ranks[:, 0] & close[:, 0]
+
+
+def _speed_warnings(dtype: str, matmul: dict[str, float]) -> list[str]:
+    if dtype == "bfloat16" and matmul["bfloat16"] > matmul["float32"]:
+        slower = matmul["bfloat16"] / matmul["float32"]
+        return [f"this machine multiplies bfloat16 matrices {slower:.1f} times slower than float32; serve float32 here"]
+    return []

@@ -1,0 +1,48 @@
+"""A few texts kept with a model: for warm-up, and for checking that an export answers as the model does."""
+
+import json
+from pathlib import Path
+
+from keras_ft.data.rows import Rows
+
+FILE = "samples.json"
+COUNT = 32
+
+HARD_TEXTS = [
+    "",
+    " ",
+    "a",
+    "The quick brown fox jumps over the lazy dog.",
+    "I can't believe it's not… butter?! #wow @home 50% off",
+    "unaffable antidisestablishmentarianism " * 3,
+    "今天天气真好，我们去公园吧！",
+    "Ｆｕｌｌｗｉｄｔｈ　ｔｅｘｔ ½ ﬁ ℃ ①",
+    "naïve café Ångström Straße İstanbul ΑΣ",
+    "각 나라의 말은 다르다",
+    "नमस्ते दुनिया १२३",
+    "مرحبا بالعالم",
+    "👩‍👩‍👧‍👦 🇨🇳 ❤️‍🔥 ok",
+    "[CLS] [SEP] [MASK] [UNK] ##ing",
+    "tab\tnewline\nreturn\r null\x00 bell\x07 zero\u200bwidth\ufeff",
+    "x" * 250,
+    "word " * 600,
+]
+
+
+def choose_samples(rows: Rows, text_columns: tuple[str, ...]) -> dict[str, list[str]]:
+    """Texts evenly spread over the rows, by column."""
+    step = max(1, len(rows) // COUNT)
+    return {name: rows.columns[name][::step][:COUNT] for name in text_columns}
+
+
+def write_samples(samples: dict[str, list[str]], folder: Path) -> None:
+    """Write `samples.json`."""
+    (folder / FILE).write_text(json.dumps(samples, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+
+def read_samples(folder: Path, text_columns: tuple[str, ...]) -> dict[str, list[str]]:
+    """Read `samples.json`; hard texts stand in where it is absent."""
+    path = folder / FILE
+    if not path.is_file():
+        return {name: HARD_TEXTS for name in text_columns}
+    return json.loads(path.read_text(encoding="utf-8"))

@@ -1,0 +1,59 @@
+"""Packaging of keras_ft."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+SERVE = ["starlette>=0.40", "uvicorn>=0.30", "grpcio>=1.60", "prometheus-client>=0.20"]
+JAX = ["jax>=0.5"]
+DATA = ["tensorflow-datasets>=4.9"]
+WANDB = ["wandb>=0.18"]
+TEST = [
+    "pytest>=8",
+    "pytest-xdist>=3.6",
+    "hypothesis>=6.100",
+    "httpx>=0.27",
+    "tokenizers>=0.21",
+    "ruff>=0.9",
+    "mypy>=1.14",
+    "import-linter>=2.1",
+    "types-PyYAML",
+]
+
+setup(
+    name="keras-ft",
+    version="0.1.0",
+    description="Fine-tune BERT in Keras and export SavedModels with tokenization inside",
+    long_description=Path("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    python_requires=">=3.11,<3.14",
+    packages=find_packages(include=["keras_ft", "keras_ft.*"]),
+    package_data={"keras_ft": ["text/*.npz", "export/*.txt", "py.typed"]},
+    install_requires=[
+        "keras~=3.15.0",
+        "keras-hub~=0.32.0",
+        "tensorflow~=2.20.0",
+        "tensorflow-text~=2.20.1",
+        "tensorflow-serving-api~=2.20.0",
+        "numpy>=1.26",
+        "pydantic~=2.10",
+        "PyYAML>=6",
+        "typer>=0.15",
+        "rich>=13",
+        "safetensors>=0.5",
+        "scikit-learn>=1.5",
+        "packaging",
+    ],
+    extras_require={
+        "serve": SERVE,
+        "jax": JAX,
+        "data": DATA,
+        "wandb": WANDB,
+        "model-garden": ["tf-models-official~=2.20.0"],
+        "test": TEST,
+        "all": [*SERVE, *JAX, *DATA, *WANDB, *TEST],
+    },
+    entry_points={"console_scripts": ["keras-ft = keras_ft.cli:main"]},
+)

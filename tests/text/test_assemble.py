@@ -1,0 +1,64 @@
+import pytest
+import tensorflow as tf
+from bert_reference import reference
+from tokenizers.processors import BertProcessing
+
+from keras_ft.errors import RequestError
+from keras_ft.text import assemble
+
+LENGTHS = range(10)
+
+
+@pytest.fixture(scope="module")
+def framing_reference(small_vocabulary):
+    tokenizer = reference(small_vocabulary)
+    tokenizer.post_processor = BertProcessing(("[SEP]", small_vocabulary.sep_id), ("[CLS]", small_vocabulary.cls_id))
+    return tokenizer
+
+
+def rows(tokens, vocabulary):
+    """Words as text and as ids."""
+    texts = [" ".join(row) for row in tokens]
+    return texts, tf.ragged.constant([[vocabulary.token_to_id[t] for t in row] for row in tokens], tf.int32)
+
+
+@pytest.mark.parametrize("max_length", range(3, 20))
+def test_pair_truncates_as_longest_first_does(framing_reference, small_vocabulary, max_length):
+    lengths = [(a, b) for a in LENGTHS for b in LENGTHS]
+    words = ["the", "play", "hello", "cafe", "x", "1", "!", "北", "京", "天"]
+    texts_a, a = rows([words[:n] for n, _ in lengths], small_vocabulary)
+    texts_b, b = rows([words[::-1][:n] for _, n in lengths], small_vocabulary)
+    framing_reference.enable_truncation(max_length, strategy="longest_first")
+    expected = framing_reference.encode_batch(list(zip(texts_a, texts_b, strict=True)))
+
+    pairs = tf.function(lambda a, b: assemble.pair(a, b, small_vocabulary, max_length))(a, b)
+    assert pairs.ids.to_list() == [e.ids for e in expected]
+    assert pairs.segments.to_list() == [e.type_ids for e in expected]
+    assert pairs.truncated.numpy().tolist() == [a + b + 3 > max_length for a, b in lengths]
+    assert (pairs.ids.dtype, pairs.segments.dtype) == (tf.int32, tf.int32)
+
+
+@pytest.mark.parametrize("max_length", range(2, 9))
+def test_single_truncates_on_the_right(framing_reference, small_vocabulary, max_length):
+    texts, ids = rows([["the", "play", "hello", "x", "1"][:n] for n in range(6)], small_vocabulary)
+    framing_reference.enable_truncation(max_length)
+    expected = framing_reference.encode_batch(texts)
+
+    sequences = tf.function(lambda ids: assemble.single(ids, small_vocabulary, max_length))(ids)
+    assert sequences.ids.to_list() == [e.ids for e in expected]
+    assert sequences.segments.to_list() == [e.type_ids for e in expected]
+    assert sequences.truncated.numpy().tolist() == [n + 2 > max_length for n in range(6)]
+
+
+def test_no_rows_give_no_sequences(small_vocabulary):
+    none = tf.RaggedTensor.from_row_lengths(tf.zeros([0], tf.int32), tf.zeros([0], tf.int64))
+    assert assemble.single(none, small_vocabulary, 8).ids.to_list() == []
+    assert assemble.pair(none, none, small_vocabulary, 8).ids.to_list() == []
+
+
+def test_no_room_for_the_frame_is_refused(small_vocabulary):
+    ids = tf.ragged.constant([[7]], tf.int32)
+    with pytest.raises(RequestError, match="max_length 1 is too small"):
+        assemble.single(ids, small_vocabulary, 1)
+    with pytest.raises(RequestError, match="max_length 2 is too small"):
+        assemble.pair(ids, ids, small_vocabulary, 2)
