@@ -121,7 +121,8 @@ def export(
 
 @app.command()
 def verify(
-    folder: Annotated[Path, typer.Argument(metavar="MODELS/NAME/N", help="An exported version.")], as_json: AsJson = False
+    folder: Annotated[Path, typer.Argument(metavar="MODELS/NAME/N", help="An exported version.")],
+    as_json: AsJson = False,
 ) -> None:
     """Check an export the way TF Serving would load it."""
     from keras_ft.export.verify import verify as verify_export
@@ -138,8 +139,8 @@ def serve(
     as_json: AsJson = False,
 ) -> None:
     """Serve exports over TF Serving's REST API."""
-    from keras_ft.serving.server import serve as run_server
     from keras_ft.serving.server import print_ready
+    from keras_ft.serving.server import serve as run_server
 
     run_server(models, host, rest_port, print_ready if as_json else None)
 

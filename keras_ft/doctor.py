@@ -69,10 +69,11 @@ def _devices() -> Finding:
 def _bfloat16() -> Finding:
     import tensorflow as tf
 
-    times = {}
-    for dtype in ("float32", "bfloat16"):
+    def seconds(dtype: str) -> float:
         left, right = tf.ones([512, 768], dtype), tf.ones([768, 768], dtype)
-        times[dtype] = min(timeit.repeat(lambda a=left, b=right: tf.matmul(a, b).numpy(), number=1, repeat=20))
+        return min(timeit.repeat(lambda: tf.matmul(left, right).numpy(), number=1, repeat=20))
+
+    times = {dtype: seconds(dtype) for dtype in ("float32", "bfloat16")}
     faster = times["float32"] / times["bfloat16"]
     what = f"bfloat16 matrix products take {1 / faster:.2f} of float32's time"
     return Finding(faster >= 1, what, "" if faster >= 1 else "train and export in float32 on this machine")
@@ -84,7 +85,11 @@ def _memory() -> Finding:
     except (ValueError, OSError):
         return Finding(True, "free memory unknown")
     ok = available >= MEMORY_WANTED
-    return Finding(ok, f"{available / 1e9:.1f} GB of memory free", "" if ok else "close other programs, or use a smaller batch_size")
+    return Finding(
+        ok,
+        f"{available / 1e9:.1f} GB of memory free",
+        "" if ok else "close other programs, or use a smaller batch_size",
+    )
 
 
 def _disk() -> Finding:

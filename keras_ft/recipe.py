@@ -1,7 +1,7 @@
 """The YAML file that describes a run, as pydantic models: unknown keys and wrong types are errors.
 
-    recipe = load_recipe("pipelines/intent/recipe.yaml", ["train.epochs=1"])
-    recipe.train.learning_rate
+recipe = load_recipe("pipelines/intent/recipe.yaml", ["train.epochs=1"])
+recipe.train.learning_rate
 """
 
 import difflib

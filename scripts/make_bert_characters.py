@@ -23,8 +23,8 @@ SURROGATES = range(0xD800, 0xE000)
 # The reference mixes Unicode versions: its standard library lower-cases, older tables decompose and classify.
 # For each property, characters that got it in the version named: the newest one that works is the version.
 PROBES = {
-    "lowercase": {"9.0": 0x1E900, "11.0": 0x1C90, "12.0": 0xA7BA, "14.0": 0x2C2F, "16.0": 0x1C89},
-    "decomposition": {"5.2": 0x1109A, "6.1": 0x1112E, "7.0": 0x114BB, "11.0": 0x11938, "16.0": 0x105C9},
+    "lowercase": {"9.0": 0x1E900, "11.0": 0x1C90, "12.0": 0xA7BA, "14.0": 0x2C2F, "16.0": 0x1C89, "17.0": 0xA7CE},
+    "decomposition": {"5.2": 0x1109A, "6.1": 0x1112E, "7.0": 0x114BB, "13.0": 0x11938, "16.0": 0x105C9},
     "nonspacing_mark": {"7.0": 0x1AB0, "8.0": 0xA69E, "9.0": 0x8D4, "11.0": 0x7FD, "14.0": 0x898, "16.0": 0x897},
     "punctuation": {"7.0": 0x2E42, "8.0": 0x115C9, "9.0": 0x2E43, "11.0": 0x2E4A, "14.0": 0x61D, "16.0": 0x1B4E},
 }

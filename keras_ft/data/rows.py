@@ -6,6 +6,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from keras_ft.data.readers import read_records
 from keras_ft.errors import RequestError
 
@@ -31,7 +33,7 @@ class Rows:
     def __len__(self) -> int:
         return len(self.lines)
 
-    def select(self, indices: Sequence[int]) -> "Rows":
+    def select(self, indices: Sequence[int] | np.ndarray) -> "Rows":
         """Return the rows at `indices` (a list or an integer array), in that order."""
         files = self.files
         return Rows(

@@ -4,10 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
+from keras_ft.batch import TokenBatch
 from keras_ft.data.arrays import TokenArrays
 from keras_ft.data.pipeline import batches
 from keras_ft.data.plan import evaluation_plan
+from keras_ft.layers.task_model import TaskModel
 from keras_ft.tasks.base import Task
 
 EvalStep = Callable[[Any], tuple[dict[str, np.ndarray], float, float]]
@@ -36,3 +39,28 @@ def evaluate(
         if told:
             told(done, arrays.num_examples)
     return {"loss": total / max(weight, 1e-9), **metrics.result()}
+
+
+class TFEvalStep:
+    """Answers and losses of a batch, compiled once whatever the batch's token count.
+
+    Args:
+        model: owns the weights.
+        task: says what they compute.
+        dtype: compute type.
+    """
+
+    def __init__(self, model: TaskModel, task: Task, dtype: str):
+        self.model, self.task, self.dtype = model, task, dtype
+        self._compiled = tf.function(self._step, autograph=False, reduce_retracing=True)
+
+    def __call__(self, batch: dict[str, tf.Tensor]) -> tuple[dict[str, np.ndarray], float, float]:
+        """The task's answers, the sum of the weighted losses, and the sum of the weights."""
+        answers, total, weight = self._compiled(batch)
+        return {name: tensor.numpy() for name, tensor in answers.items()}, float(total), float(weight)
+
+    def _step(self, tensors: dict[str, tf.Tensor]) -> tuple[dict[str, tf.Tensor], tf.Tensor, tf.Tensor]:
+        batch = TokenBatch.from_tensors(tensors)
+        outputs = self.task.forward(self.model.view(self.dtype), batch)
+        losses, weights = self.task.loss(outputs, batch)
+        return self.task.answer(outputs), tf.reduce_sum(losses * weights), self.task.divisor(batch)

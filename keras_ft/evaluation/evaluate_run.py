@@ -3,12 +3,11 @@
 import tempfile
 from pathlib import Path
 
-from keras_ft.evaluation.evaluate import evaluate
-from keras_ft.tasks.model import load_model
-from keras_ft.training.prepare import read_examples, tokenize
-from keras_ft.training.run_folder import RunFolder
-from keras_ft.training.tf_engine import TFEngine
 from keras_ft.data.arrays import TokenArrays
+from keras_ft.evaluation.evaluate import TFEvalStep, evaluate
+from keras_ft.run_folder import RunFolder
+from keras_ft.tasks.encode import encode_rows, read_examples
+from keras_ft.tasks.model import load_model
 
 
 def evaluate_run(folder: Path, file: Path) -> dict[str, float]:
@@ -26,8 +25,8 @@ def evaluate_run(folder: Path, file: Path) -> dict[str, float]:
     trained = load_model(run.model)
     rows = read_examples(trained.task, [str(file)], recipe.data.columns)
     targets = trained.task.targets(rows)
-    engine = TFEngine(trained.model, trained.task, recipe.train)
+    step = TFEvalStep(trained.model, trained.task, recipe.train.precision)
     with tempfile.TemporaryDirectory() as scratch:
-        chunks = tokenize(trained.task, trained.pretrained.tokenizer, rows, targets)
+        chunks = encode_rows(trained.task, trained.pretrained.tokenizer, rows, targets)
         arrays = TokenArrays.write(Path(scratch), "", chunks, trained.task.axes)
-        return evaluate(engine.eval_step, trained.task, arrays)
+        return evaluate(step, trained.task, arrays)

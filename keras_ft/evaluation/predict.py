@@ -9,8 +9,8 @@ import numpy as np
 from keras_ft.data.rows import read_rows
 from keras_ft.errors import RequestError
 from keras_ft.evaluation.predictor import Predictor, to_records
+from keras_ft.run_folder import RunFolder
 from keras_ft.tasks.model import load_model
-from keras_ft.training.run_folder import RunFolder
 
 TEXTS_AT_ONCE = 64
 Answer = Callable[[dict[str, list[str]]], dict[str, np.ndarray]]
@@ -48,14 +48,15 @@ def _open(model: Path) -> tuple[list[str], Answer, dict[str, str]]:
         trained = load_model(model / "model")
         mapping = RunFolder(model).read_recipe().data.columns
         return list(trained.task.text_columns), Predictor(trained), mapping
-    from keras_ft.serving.models import ModelStore
+    from keras_ft.serving.models import find_version
+    from keras_ft.serving.session_model import SessionModel
+    from keras_ft.serving.status import StatusError
 
-    store = ModelStore([model])
-    store.load()
-    served = store.versions()[0]
-    session = served.model
-    if session is None:
-        raise RequestError(f"{model} cannot be loaded: {served.error_message}")
+    folder = find_version(model).folder
+    try:
+        session = SessionModel(folder)
+    except StatusError as error:
+        raise RequestError(f"{folder} cannot be loaded: {error.message}") from None
     names = list(session.signatures["serving_default"].inputs)
 
     def answer(columns: dict[str, list[str]]) -> dict[str, np.ndarray]:
@@ -65,9 +66,7 @@ def _open(model: Path) -> tuple[list[str], Answer, dict[str, str]]:
     return names, answer, {}
 
 
-def _columns(
-    names: list[str], texts: list[str], file: Path | None, mapping: dict[str, str]
-) -> dict[str, list[str]]:
+def _columns(names: list[str], texts: list[str], file: Path | None, mapping: dict[str, str]) -> dict[str, list[str]]:
     if file is None:
         if len(names) > 1:
             raise RequestError(f"this model reads {' and '.join(names)}; give them in a file with --input")

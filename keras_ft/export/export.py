@@ -40,7 +40,9 @@ def export(
     if top_k is not None and top_k < 1:
         raise RequestError(f"--top-k {top_k} should be at least 1")
     if not re.fullmatch(r"[\w.-]+", to.resolve().name) or to.resolve().name.isdigit():
-        raise RequestError(f"--to {to} should end in the model's name (letters, digits, '_', '-', '.'; not only digits)")
+        raise RequestError(
+            f"--to {to} should end in the model's name (letters, digits, '_', '-', '.'; not only digits)"
+        )
     target = to / str(_version(to, version))
     trained = load_model(run / "model")
     scratch = to / f".exporting-{target.name}"
@@ -79,7 +81,7 @@ def _record_answers(
     answers = Predictor(trained, dtype, top_k)(columns)
     plain = {name: _nested(values) for name, values in answers.items()}
     names = ("serving_default", trained.task.name)
-    record_expected(folder, dtype, {name: columns for name in names}, {name: plain for name in names})
+    record_expected(folder, dtype, dict.fromkeys(names, columns), dict.fromkeys(names, plain))
 
 
 def _nested(values) -> list:

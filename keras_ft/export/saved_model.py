@@ -1,6 +1,5 @@
 """The SavedModel: a tf.Module that owns its tokenizer and its variables, each stored once."""
 
-import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -36,7 +35,7 @@ class ServedModel(tf.Module):
         """`serving_default`, and the same under the task's name."""
         specs = [tf.TensorSpec([None], tf.string, name=name) for name in self.task.text_columns]
 
-        @tf.function(input_signature=specs)
+        @tf.function(input_signature=specs, autograph=False)
         def answer(*texts: tf.Tensor) -> dict[str, tf.Tensor]:
             columns = dict(zip(self.task.text_columns, texts, strict=True))
             return answer_texts(self.task, self.tokenizer, self._view, columns, self._top_k)
@@ -54,7 +53,7 @@ class ServedModel(tf.Module):
 
 
 def write_saved_model(trained: TrainedModel, folder: Path, dtype: str, top_k: int | None) -> None:
-    """Write a SavedModel with `assets/vocab.txt` and `assets/labels.txt`.
+    """Write a SavedModel with `assets/vocab.txt`, the task's own assets, and an empty `assets.extra/`.
 
     Args:
         trained: from `load_model`.
@@ -64,9 +63,10 @@ def write_saved_model(trained: TrainedModel, folder: Path, dtype: str, top_k: in
     """
     with tempfile.TemporaryDirectory() as scratch:
         trained.pretrained.tokenizer.save(Path(scratch))
-        labels = Path(scratch) / "labels.txt"
-        labels.write_text("".join(f"{name}\n" for name in trained.task.labels.names), encoding="utf-8")
-        module = ServedModel(trained, dtype, top_k, [Path(scratch) / "vocab.txt", labels])
+        assets = [Path(scratch) / "vocab.txt"]
+        for name, lines in trained.task.asset_files().items():
+            assets.append(Path(scratch) / name)
+            assets[-1].write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        module = ServedModel(trained, dtype, top_k, assets)
         tf.saved_model.save(module, str(folder), signatures=module.signatures())
-    shutil.rmtree(folder / "assets.extra", ignore_errors=True)
     (folder / "assets.extra").mkdir()

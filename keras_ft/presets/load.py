@@ -108,7 +108,9 @@ def _load_keras_hub(name: str) -> Pretrained:
         reason = " ".join(str(error).split())[:300]
         if local:
             raise RequestError(f"backbone {name}: the folder cannot be loaded by keras-hub ({reason})") from error
-        raise WorkError(f"backbone {name} could not be fetched ({reason}); check the network or give a folder") from error
+        raise WorkError(
+            f"backbone {name} could not be fetched ({reason}); check the network or give a folder"
+        ) from error
     if not isinstance(backbone, keras_hub.models.BertBackbone) or not isinstance(
         tokenizer, keras_hub.models.BertTokenizer
     ):

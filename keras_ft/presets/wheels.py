@@ -91,5 +91,3 @@ def _check(archive: Path, wheel: Wheel) -> None:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != wheel.sha256:
         raise WorkError(f"{archive.name} has sha256 {found}, not {wheel.sha256}: it was changed; nothing was unpacked")
-
-

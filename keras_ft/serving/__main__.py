@@ -1,14 +1,13 @@
 """`python -m keras_ft.serving MODELS/NAME …`: the server as a process of its own."""
 
 import argparse
-import json
+import logging
 import os
 import sys
 from pathlib import Path
 
 from keras_ft.errors import KerasFTError
-from keras_ft.serving.models import ModelStore
-from keras_ft.serving.server import serve
+from keras_ft.serving.server import print_ready, serve
 
 
 def main() -> int:
@@ -22,20 +21,13 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="print one JSON object when the server is ready")
     arguments = parser.parse_args()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     try:
-        serve(arguments.models, arguments.host, arguments.rest_port, _print_ready if arguments.json else None)
+        serve(arguments.models, arguments.host, arguments.rest_port, print_ready if arguments.json else None)
     except KerasFTError as error:
         print(error, file=sys.stderr)
         return error.exit_code
     return 0
-
-
-def _print_ready(url: str, store: ModelStore) -> None:
-    models = [
-        {"name": it.name, "version": it.version, "state": it.state, "error_message": it.error_message}
-        for it in store.versions()
-    ]
-    print(json.dumps({"url": url, "models": models}), flush=True)
 
 
 if __name__ == "__main__":

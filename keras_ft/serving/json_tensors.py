@@ -89,7 +89,7 @@ def _from_instances(instances: list, dtypes: Mapping[str, str]) -> dict[str, np.
         )
     named = is_object(instances[0])
     if not named:
-        array = _array(instances, dtypes[first]) if not any(map(is_object, instances)) else None
+        array = _array(instances, dtypes[first])
         if array is not None:
             return {first: array}
     elif all(is_object(it) and it.keys() == dtypes.keys() for it in instances):
@@ -97,7 +97,7 @@ def _from_instances(instances: list, dtypes: Mapping[str, str]) -> dict[str, np.
         if not any(array is None for array in arrays.values()):
             return {name: array for name, array in arrays.items() if array is not None}
     raise_instances_error(instances, dtypes, named)
-    raise StatusError("INTERNAL", "cannot convert 'instances'")
+    raise invalid(f"tensor parsing error: {first}")  # more dimensions than an array has
 
 
 def _from_inputs(inputs: Any, dtypes: Mapping[str, str]) -> dict[str, np.ndarray]:
@@ -141,9 +141,9 @@ def _flat_array(leaves: list, dtype: str) -> np.ndarray | None:
         return _strings(leaves) if kinds <= {str, dict} else None
     if dtype in DECIMALS:
         number, whole, _ = DECIMALS[dtype]
-        if not kinds <= {int, float} or not all(
-            fits(it, dtype) for it in leaves if type(it) is int and abs(it) > whole
-        ):
+        if not kinds <= {int, float}:
+            return None
+        if int in kinds and not all(fits(it, dtype) for it in leaves if type(it) is int and abs(it) > whole):
             return None
         array = np.array(leaves, np.float64)
         if number is np.float64:

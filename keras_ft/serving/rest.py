@@ -140,10 +140,9 @@ class RestApi:
 
 def app(store: ModelStore):
     """The ASGI application that serves a store; models run in a thread pool, never on the event loop."""
-    from starlette.applications import Starlette
     from starlette.requests import ClientDisconnect, Request
     from starlette.responses import Response
-    from starlette.routing import Route
+    from starlette.routing import Router
 
     api = RestApi(store)
     threads = ThreadPoolExecutor(4 * (os.cpu_count() or 1), "rest")
@@ -163,19 +162,11 @@ def app(store: ModelStore):
 
         found = await asyncio.get_running_loop().run_in_executor(threads, answer)
         headers = {"content-type": found.content_type}
+        if found.content_type != "application/json":
+            headers["connection"] = "close"
         await Response(found.body, found.status, headers)(scope, receive, send)
 
-    return Starlette(routes=[Route("/{path:path}", _Endpoint(serve))])
-
-
-class _Endpoint:
-    """Marks a function as an ASGI application, so that Starlette gives it every method."""
-
-    def __init__(self, serve):
-        self.serve = serve
-
-    async def __call__(self, scope, receive, send) -> None:
-        await self.serve(scope, receive, send)
+    return Router(default=serve, redirect_slashes=False)
 
 
 class _BadVersionError(Exception):

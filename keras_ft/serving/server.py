@@ -1,6 +1,7 @@
 """`serve`: load models, then answer TF Serving's REST API until told to stop."""
 
 import errno
+import json
 import signal
 import socket
 import sys
@@ -11,6 +12,8 @@ from pathlib import Path
 
 from keras_ft.errors import RequestError
 from keras_ft.serving.models import ModelStore
+
+KEEP_ALIVE_SECONDS = 50  # as libevent's HTTP server, which TF Serving runs on
 
 
 def serve(
@@ -57,7 +60,13 @@ def serve(
                         ready(url, store)
 
         config = uvicorn.Config(
-            app(store), lifespan="off", ws="none", log_level="warning", access_log=False, server_header=False
+            app(store),
+            lifespan="off",
+            ws="none",
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
         )
         server = Server(config)
         try:
@@ -67,6 +76,15 @@ def serve(
             raise _port_error(error, host, port) from error
         finally:
             store.close()
+
+
+def print_ready(url: str, store: ModelStore) -> None:
+    """Print one JSON object that says where the server listens and what it serves."""
+    models = [
+        {"name": it.name, "version": it.version, "state": it.state, "error_message": it.error_message}
+        for it in store.versions()
+    ]
+    print(json.dumps({"url": url, "models": models}), flush=True)
 
 
 def _bound_socket(host: str, port: int) -> socket.socket:

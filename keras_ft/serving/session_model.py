@@ -75,8 +75,6 @@ class SessionModel:
             return self._run[name](inputs)
         except self._tf.errors.OpError as error:
             raise self._status(error) from error
-        except RuntimeError as error:  # the session is closed
-            raise StatusError("UNAVAILABLE", str(error)) from error
 
     def warm_up(self) -> int:
         """Replay the Predict requests of `assets.extra/tf_serving_warmup_requests`; returns how many there were.
@@ -87,6 +85,7 @@ class SessionModel:
         path = self.folder / WARM_UP_FILE
         if not path.exists():
             return 0
+        from google.protobuf.message import DecodeError
         from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
         replayed = 0
@@ -102,12 +101,12 @@ class SessionModel:
         except self._tf.errors.DataLossError as error:
             message = f"{error.message}. Please verify your warmup data is in TFRecord format."
             raise StatusError("DATA_LOSS", message) from error
-        except (ValueError, self._tf.errors.OpError) as error:
+        except (DecodeError, ValueError, self._tf.errors.OpError) as error:
             raise invalid(f"Failed to parse warmup record from {path}: {error}") from error
         return replayed
 
     def close(self) -> None:
-        """Free the session; later predictions fail with UNAVAILABLE."""
+        """Free the session; later predictions fail with CANCELLED."""
         self._session.close()
 
     def _make_callable(self, signature: Signature):

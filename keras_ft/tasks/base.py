@@ -19,7 +19,9 @@ Tensor = Any
 class Metrics(Protocol):
     """Gathers answers over a data set, on the host; `names` are those of its `result`."""
 
-    names: tuple[str, ...]
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The metrics' names."""
 
     def update(self, answers: dict[str, np.ndarray], targets: dict[str, np.ndarray]) -> None:
         """Add a batch: what `answer` gave, and the targets of the same examples."""
@@ -55,6 +57,10 @@ class Task(ABC):
     @abstractmethod
     def num_outputs(self) -> int:
         """Width of the head."""
+
+    def asset_files(self) -> dict[str, list[str]]:
+        """Text files for an export's `assets/`: name → lines."""
+        return {}
 
     @property
     @abstractmethod

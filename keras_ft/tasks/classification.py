@@ -71,6 +71,10 @@ class Classification(Task):
         """Whether the backbone's pooler takes part."""
         return self.pooling == "pooler"
 
+    def asset_files(self) -> dict[str, list[str]]:
+        """`labels.txt`, in the order of the head's outputs."""
+        return {"labels.txt": self.labels.names}
+
     def targets(self, rows: Rows) -> dict[str, np.ndarray]:
         """`label`: `(examples,)` int32."""
         return {"label": self.labels.indices(rows.columns["label"], rows.where)}

@@ -44,5 +44,5 @@ def read_samples(folder: Path, text_columns: tuple[str, ...]) -> dict[str, list[
     """Read `samples.json`; hard texts stand in where it is absent."""
     path = folder / FILE
     if not path.is_file():
-        return {name: HARD_TEXTS for name in text_columns}
+        return dict.fromkeys(text_columns, HARD_TEXTS)
     return json.loads(path.read_text(encoding="utf-8"))

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from keras_ft.errors import RequestError
+from keras_ft.text.ranges import ranges
 from keras_ft.text.vocabulary import Vocabulary
 
 
@@ -32,10 +33,14 @@ def single(ids: tf.RaggedTensor, vocabulary: Vocabulary, max_length: int) -> Seq
         RequestError: max_length leaves no room for [CLS] and [SEP].
     """
     room = _room(max_length, 2)
-    kept = ids[:, :room]
-    cls, sep = _column(ids, vocabulary.cls_id), _column(ids, vocabulary.sep_id)
-    sequences = tf.concat([cls, kept, sep], axis=1)
-    return Sequences(sequences, tf.zeros_like(sequences), ids.row_lengths() > room)
+    ids = ids.with_row_splits_dtype(tf.int64)
+    lengths = ids.row_lengths()
+    kept = tf.minimum(lengths, room)
+    one = tf.ones_like(kept)
+    pool = tf.concat([[vocabulary.cls_id], ids.values, [vocabulary.sep_id]], 0)
+    end = tf.size(pool, tf.int64) - 1
+    sequences, _ = _lay_out(pool, starts=[0 * one, 1 + ids.row_starts(), end * one], counts=[one, kept, one])
+    return Sequences(sequences, tf.zeros_like(sequences), lengths > room)
 
 
 def pair(a: tf.RaggedTensor, b: tf.RaggedTensor, vocabulary: Vocabulary, max_length: int) -> Sequences:
@@ -54,18 +59,24 @@ def pair(a: tf.RaggedTensor, b: tf.RaggedTensor, vocabulary: Vocabulary, max_len
         RequestError: max_length leaves no room for [CLS] and both [SEP].
     """
     room = _room(max_length, 3)
+    a, b = a.with_row_splits_dtype(tf.int64), b.with_row_splits_dtype(tf.int64)
     length_a, length_b = a.row_lengths(), b.row_lengths()
-    half = tf.constant(room // 2, length_a.dtype)
-    shorter = tf.minimum(tf.minimum(length_a, length_b), half)
+    shorter = tf.minimum(tf.minimum(length_a, length_b), room // 2)
     longer = tf.minimum(tf.maximum(length_a, length_b), room - shorter)
     keep_a = tf.where(length_a > length_b, longer, shorter)
     keep_b = tf.where(length_a > length_b, shorter, longer)
 
-    cls, sep = _column(a, vocabulary.cls_id), _column(a, vocabulary.sep_id)
-    first = tf.concat([cls, _first(a, keep_a), sep], axis=1)
-    second = tf.concat([_first(b, keep_b), sep], axis=1)
-    segments = tf.concat([tf.zeros_like(first), tf.ones_like(second)], axis=1)
-    return Sequences(tf.concat([first, second], axis=1), segments, length_a + length_b > room)
+    one = tf.ones_like(keep_a)
+    pool = tf.concat([[vocabulary.cls_id, vocabulary.sep_id], a.values, b.values, [vocabulary.sep_id]], 0)
+    begin_b = 2 + tf.size(a.values, tf.int64)
+    end = tf.size(pool, tf.int64) - 1
+    ids, source = _lay_out(
+        pool,
+        starts=[0 * one, 2 + a.row_starts(), one, begin_b + b.row_starts(), end * one],
+        counts=[one, keep_a, one, keep_b, one],
+    )
+    segments = ids.with_values(tf.cast(source >= begin_b, tf.int32))
+    return Sequences(ids, segments, length_a + length_b > room)
 
 
 def _room(max_length: int, num_special: int) -> int:
@@ -74,11 +85,12 @@ def _room(max_length: int, num_special: int) -> int:
     return max_length - num_special
 
 
-def _column(ids: tf.RaggedTensor, token_id: int) -> tf.Tensor:
-    return tf.fill([ids.nrows(), 1], tf.constant(token_id, ids.dtype))  # (N, 1)
+def _lay_out(pool: tf.Tensor, starts: list[tf.Tensor], counts: list[tf.Tensor]) -> tuple[tf.RaggedTensor, tf.Tensor]:
+    """Rows made of slices of a pool: row i has `counts[0][i]` ids from `starts[0][i]` on, then those of 1 and so on.
 
-
-def _first(ids: tf.RaggedTensor, counts: tf.Tensor) -> tf.RaggedTensor:
-    """The first `counts[i]` ids of each row i."""
-    positions = tf.range(tf.size(ids.values, counts.dtype)) - tf.gather(ids.row_starts(), ids.value_rowids())
-    return tf.ragged.boolean_mask(ids, ids.with_values(positions < tf.gather(counts, ids.value_rowids())))
+    Returns:
+        The rows `[N, None]`, and the index in the pool that each id `[T]` came from.
+    """
+    source, splits = ranges(tf.reshape(tf.stack(starts, 1), [-1]), tf.reshape(tf.stack(counts, 1), [-1]))
+    row_splits = splits[:: len(starts)]  # (N + 1,)
+    return tf.RaggedTensor.from_row_splits(tf.gather(pool, source), row_splits, validate=False), source

@@ -4,7 +4,8 @@ BERT cleans a text (control characters go, white space becomes a space), sets id
 lower-cases, and then splits at spaces and round punctuation (Devlin et al. 2018, arXiv:1810.04805, and its
 `tokenization.py`). Each of these looks at one code point at a time, so all of them together are one table:
 code point → the code points it becomes, each with a class. `scripts/make_bert_characters.py` reads the table from
-the reference implementation; hence equal results and, since the table keeps the source, exact offsets.
+the reference implementation; hence equal results and, since the table keeps the source, exact offsets. The one thing
+that depends on neighbours is left out: Unicode's canonical order of marks that stand side by side and are kept.
 
 The table has two stages: `page_of[code_point // 256]` names a page, the page holds an int32 entry for each of its
 256 code points:
@@ -19,6 +20,8 @@ from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
+
+from keras_ft.text.ranges import ranges
 
 WORD, ISOLATED, SPACE, IDEOGRAPH = range(4)  # part of a word, a word by itself, between words, as asked for
 EXPANDS = 1 << 29
@@ -109,17 +112,11 @@ class Normalizer(tf.Module):
             start = tf.where(expands, entries // 4, packed)
             count = tf.where(expands, entries % 4 + 1, 1)
             count = tf.where(entries == DELETED, 0, count)
-            taken, splits = _ranges(start, count)  # (M',): a packed code point, or EXPANDS // 4 + index of an expansion
+            taken, splits = ranges(start, count)  # (M',): a packed code point, or EXPANDS // 4 + index of an expansion
             index = taken - EXPANDS // 4
             expanded = tf.gather(self._expansions, tf.maximum(index, 0))
-            sources, _ = _ranges(order * 4, count)  # a code point becomes three at most
+            sources, _ = ranges(order * 4, count)  # a code point becomes three at most
             return tf.where(index >= 0, expanded, taken), sources // 4, tf.gather(splits, row_splits)
 
         # Most batches hold nothing but characters that become exactly one.
         return Characters(*tf.cond(tf.reduce_any(entries >= EXPANDS), one_to_many, one_to_one))
-
-
-def _ranges(starts: tf.Tensor, counts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """The numbers `starts[i], starts[i] + 1, …`, `counts[i]` of them, one range after the other, and their splits."""
-    ranges = tf.raw_ops.RaggedRange(starts=starts, limits=starts + counts, deltas=1, Tsplits=tf.int64)
-    return ranges.rt_dense_values, ranges.rt_nested_splits

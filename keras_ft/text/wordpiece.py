@@ -162,12 +162,11 @@ class WordPieceTokenizer(tf.Module):
     def _spans(self, words: Words, ids: tf.RaggedTensor) -> tuple[tf.Tensor, tf.Tensor]:
         """The first and the last of the words' code points that each piece `[T]` covers."""
         lengths = tf.gather(self._lengths, ids.values)
-        # An unknown token is as long as its word; it is always the only one, and so is any such piece.
-        alone = tf.where(ids.row_lengths() == 1)  # (A, 1)
+        # An unknown token, or a special one, is as long as its word, whatever the vocabulary says; it is always alone.
         word_lengths = tf.cast(words.word_splits[1:] - words.word_splits[:-1], tf.int32)
-        lengths = tf.tensor_scatter_nd_update(
-            lengths, tf.gather(ids.row_splits, alone), tf.gather_nd(word_lengths, alone)
-        )
+        first_piece = ids.row_splits[:-1]
+        other = tf.where((ids.row_lengths() == 1) & (tf.gather(lengths, first_piece) != word_lengths))  # (A, 1)
+        lengths = tf.tensor_scatter_nd_update(lengths, tf.gather(first_piece, other), tf.gather_nd(word_lengths, other))
         # Words leave no code point out and pieces none of their word: each piece begins where the one before ends.
         ends = tf.cumsum(lengths)
         return ends - lengths, ends - 1

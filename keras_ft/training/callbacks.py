@@ -82,6 +82,7 @@ class TensorBoardLog(_StepLog):
                 self.summary.scalar(f"{kind}/{plain}", value)
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Close the file."""
         self.writer.close()
 
 

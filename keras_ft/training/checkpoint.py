@@ -1,8 +1,8 @@
 """Checkpoints for resuming: a folder each, renamed into place when whole, so that a crash harms none.
 
-    checkpoints/step-00000120/state.safetensors   weights and optimizer
-    checkpoints/step-00000120/progress.json       where the run stood
-    checkpoints/best-00000100/…                   weights of the best evaluation
+checkpoints/step-00000120/state.safetensors   weights and optimizer
+checkpoints/step-00000120/progress.json       where the run stood
+checkpoints/best-00000100/…                   weights of the best evaluation
 """
 
 import json
@@ -84,7 +84,9 @@ def _read(folder: Path) -> tuple[dict[str, np.ndarray], Progress]:
         progress = json.loads((folder / "progress.json").read_text(encoding="utf-8"))
         return load_file(folder / "state.safetensors"), progress
     except (OSError, ValueError, SafetensorError) as error:
-        raise WorkError(f"checkpoint {folder} cannot be read ({error}); delete it to go on from the one before") from None
+        raise WorkError(
+            f"checkpoint {folder} cannot be read ({error}); delete it to go on from the one before"
+        ) from None
 
 
 def _to_disk(path: Path) -> None:

@@ -1,7 +1,8 @@
 """The training loop: drives an engine through the plan of each epoch, evaluates, keeps the best, resumes.
 
 It calls ordinary Keras callbacks. The logs of a training batch hold `step, loss, learning_rate, gradient_norm,
-examples_per_second`; those of a test (an evaluation) the metrics; those of an epoch both, with `val_` before the latter.
+examples_per_second`; those of a test (an evaluation) the metrics; those of an epoch the mean loss and, with `val_`
+before their names, the metrics.
 """
 
 import math

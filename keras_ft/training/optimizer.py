@@ -9,6 +9,7 @@ from pydantic import Field
 
 from keras_ft.errors import RequestError
 from keras_ft.recipe import Section, TrainSection, check_options, suggest
+from keras_ft.training.adamw import FusedAdamW
 
 NOT_DECAYED = ("bias", "gamma", "beta")
 
@@ -77,7 +78,7 @@ def build_optimizer(settings: TrainSection, variables: list[Any], total_steps: i
     warmup = round(settings.warmup * total_steps) if settings.warmup < 1 else int(settings.warmup)
     if warmup > total_steps:
         raise RequestError(f"train.warmup is {warmup} steps; the run has only {total_steps}")
-    optimizer = keras.optimizers.AdamW(
+    optimizer = FusedAdamW(
         learning_rate=WarmUpThenDecay(settings.learning_rate, total_steps, warmup, settings.schedule),
         weight_decay=settings.weight_decay,
         **options.model_dump(),

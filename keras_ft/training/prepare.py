@@ -1,27 +1,21 @@
 """From data files to the tokenized arrays of each split, once; a resumed run finds them where they are."""
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import tensorflow as tf
 
 from keras_ft.data.arrays import TokenArrays
 from keras_ft.data.fingerprint import fingerprint
-from keras_ft.data.rows import Rows, read_rows
+from keras_ft.data.rows import Rows
 from keras_ft.data.split import stratified_split
 from keras_ft.errors import RequestError
 from keras_ft.presets.pretrained import Pretrained
 from keras_ft.recipe import DataSection, Recipe, check_options, suggest
 from keras_ft.tasks.base import Task
+from keras_ft.tasks.encode import encode_rows, read_examples
 from keras_ft.tasks.registry import load_task, save_task, task_class
 from keras_ft.tasks.samples import choose_samples, write_samples
-from keras_ft.text.wordpiece import WordPieceTokenizer
-
-TEXTS_AT_ONCE = 512
 
 
 @dataclass
@@ -68,42 +62,11 @@ def prepare(recipe: Recipe, pretrained: Pretrained, folder: Path, tell: Callable
     splits = {}
     for name, split in rows.items():
         tell(f"Tokenizing {name}: {len(split):,} examples")
-        chunks = tokenize(task, pretrained.tokenizer, split, targets[name])
+        chunks = encode_rows(task, pretrained.tokenizer, split, targets[name])
         splits[name] = TokenArrays.write(folder / name, mark, chunks, task.axes)
     save_task(task, folder)
     write_samples(choose_samples(rows["validation"], task.text_columns), folder)
     return Prepared(task, splits, mark)
-
-
-def tokenize(
-    task: Task, tokenizer: WordPieceTokenizer, rows: Rows, targets: dict[str, np.ndarray]
-) -> Iterator[dict[str, np.ndarray]]:
-    """Chunks for `TokenArrays.write`, tokenized by tf.data in parallel, in the order of the rows."""
-    columns = {name: [text.encode("utf-8") for text in rows.columns[name]] for name in task.text_columns}
-    texts = tf.data.Dataset.from_tensor_slices(columns).batch(TEXTS_AT_ONCE)
-    tokenized = texts.map(
-        lambda batch: _flat(task.features(tokenizer, batch)), num_parallel_calls=tf.data.AUTOTUNE
-    )
-    start = 0
-    for chunk in tokenized.prefetch(2).as_numpy_iterator():
-        stop = start + len(chunk["lengths"])
-        yield chunk | {name: values[start:stop] for name, values in targets.items()}
-        start = stop
-
-
-def read_examples(task: Task | type[Task], files: list[str], columns: dict[str, str], targets: bool = True) -> Rows:
-    """The rows of data files, with the columns that a task wants; its target columns only if `targets`."""
-    wanted = [*task.text_columns, *(task.target_columns if targets else ())]
-    mapping = {name: columns.get(name, name) for name in wanted}
-    return read_rows([Path(name) for name in files], mapping, wanted, task.text_columns)
-
-
-def _flat(sequences: Any) -> dict[str, tf.Tensor]:
-    return {
-        "ids": sequences.ids.flat_values,
-        "lengths": sequences.ids.row_lengths(),
-        "segments": tf.cast(sequences.segments.flat_values, tf.uint8),
-    }
 
 
 def _check_columns(kind: type[Task], data: DataSection) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_ft.batch import TokenBatch
+from keras_ft.evaluation.evaluate import TFEvalStep
 from keras_ft.layers.random import Key
 from keras_ft.layers.task_model import TaskModel
 from keras_ft.recipe import TrainSection
@@ -29,8 +30,8 @@ class TFEngine:
         self.optimizer: Any = None
         # A fixed order of summation, so that a resumed run is the same run bit for bit.
         tf.config.experimental.enable_op_determinism()
-        self._train = tf.function(self._train_step, reduce_retracing=True)
-        self._eval = tf.function(self._eval_step, reduce_retracing=True)
+        self._train = tf.function(self._train_step, autograph=False, reduce_retracing=True)
+        self.eval_step = TFEvalStep(model, task, settings.precision)
 
     def prepare(self, total_steps: int) -> None:
         """Build the optimizer."""
@@ -41,11 +42,6 @@ class TFEngine:
         learning_rate = float(self.optimizer.learning_rate)
         loss, norm = self._train(batch, tf.constant(step, tf.int32))
         return {"loss": float(loss), "gradient_norm": float(norm), "learning_rate": learning_rate}
-
-    def eval_step(self, batch: dict[str, tf.Tensor]) -> tuple[dict[str, np.ndarray], float, float]:
-        """Answers, summed loss and summed weights; see `Engine.eval_step`."""
-        answers, total, weight = self._eval(batch)
-        return {name: tensor.numpy() for name, tensor in answers.items()}, float(total), float(weight)
 
     def state(self) -> dict[str, np.ndarray]:
         """Weights and optimizer variables by path."""
@@ -76,9 +72,3 @@ class TFEngine:
             gradients, _ = tf.clip_by_global_norm(gradients, self.settings.clip_norm, use_norm=norm)
         self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
         return loss, norm
-
-    def _eval_step(self, tensors: dict[str, tf.Tensor]) -> tuple[dict[str, tf.Tensor], tf.Tensor, tf.Tensor]:
-        batch = TokenBatch.from_tensors(tensors)
-        outputs = self.task.forward(self.model.view(self.settings.precision), batch)
-        losses, weights = self.task.loss(outputs, batch)
-        return self.task.answer(outputs), tf.reduce_sum(losses * weights), self.task.divisor(batch)

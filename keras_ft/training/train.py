@@ -12,16 +12,16 @@ from keras_ft.evaluation.evaluate import evaluate
 from keras_ft.presets.load import load_pretrained
 from keras_ft.presets.pretrained import Pretrained
 from keras_ft.recipe import Recipe
+from keras_ft.run_folder import RunFolder
 from keras_ft.tasks.base import Task
+from keras_ft.tasks.model import build_model
 from keras_ft.tasks.registry import save_task
 from keras_ft.tasks.samples import read_samples, write_samples
 from keras_ft.training.callbacks import CSVLog, TensorBoardLog
 from keras_ft.training.checkpoint import Checkpoints
 from keras_ft.training.loop import Loop, Progress
-from keras_ft.tasks.model import build_model
 from keras_ft.training.prepare import prepare
 from keras_ft.training.progress import ProgressBar
-from keras_ft.training.run_folder import RunFolder
 from keras_ft.training.tf_engine import TFEngine
 
 

@@ -102,3 +102,26 @@ def models(tmp_path_factory):
     done = subprocess.run([sys.executable, "-c", BUILD, str(root)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     return root
+
+
+@pytest.fixture(scope="session")
+def store(models):
+    """half_plus_two, versions (the latest), sentiment and kinds, loaded into this process."""
+    from keras_ft.serving.models import ModelStore
+
+    names = ["half_plus_two", "versions", "sentiment", "kinds"]
+    store = ModelStore([models / name for name in names], labels={"versions": {"stable": 2}})
+    store.load()
+    assert [it.state for it in store.versions()] == ["AVAILABLE"] * 4
+    yield store
+    store.close()
+
+
+@pytest.fixture(scope="session")
+def http(store):
+    """A client of the ASGI application that serves the store."""
+    from starlette.testclient import TestClient
+
+    from keras_ft.serving.rest import app
+
+    return TestClient(app(store))

@@ -56,6 +56,12 @@ def test_no_rows_give_no_sequences(small_vocabulary):
     assert assemble.pair(none, none, small_vocabulary, 8).ids.to_list() == []
 
 
+def test_row_splits_may_be_int32(small_vocabulary):
+    ids = tf.ragged.constant([[7, 8], []], tf.int32, row_splits_dtype=tf.int32)
+    assert assemble.pair(ids, ids, small_vocabulary, 8).ids.to_list() == [[2, 7, 8, 3, 7, 8, 3], [2, 3, 3]]
+    assert assemble.single(ids, small_vocabulary, 3).ids.to_list() == [[2, 7, 3], [2, 3]]
+
+
 def test_no_room_for_the_frame_is_refused(small_vocabulary):
     ids = tf.ragged.constant([[7]], tf.int32)
     with pytest.raises(RequestError, match="max_length 1 is too small"):

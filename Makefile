@@ -1,0 +1,34 @@
+# Everything runs in .venv, which each target makes for itself: a fresh machine needs python3-venv and nothing else.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
+
+.PHONY: quickstart test lint format clean
+
+quickstart: .venv/serve  ## fine-tune, export, serve, ask (ARGS="--set train.epochs=1" passes options on)
+	$(BIN)/keras-ft quickstart $(ARGS)
+
+test: .venv/test  ## the whole suite (ARGS="-k name" passes options on)
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: .venv/test  ## style, types, and which module may import which
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv/test
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.venv/serve: setup.py constraints.txt
+	$(PYTHON) -m venv .venv
+	$(INSTALL) ".[serve]"
+	touch $@
+
+.venv/test: .venv/serve
+	$(INSTALL) ".[serve,test]"
+	touch $@
+
+clean:
+	rm -rf .venv runs models
