@@ -23,3 +23,15 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory) -> Path:
+    """A finished run of a tiny classifier."""
+    from keras_ft.recipe import load_recipe
+    from keras_ft.training.train import train
+    from tests.tiny import write_recipe
+
+    folder = tmp_path_factory.mktemp("tiny")
+    train(load_recipe(write_recipe(folder)), folder / "run", tell=lambda line: None)
+    return folder / "run"
