@@ -60,7 +60,7 @@ class TokenBatch:
             **named,
             num_sequences=num_sequences,
             num_examples=tensors.pop("num_examples", num_sequences),
-            longest=ops.max(named["positions"]) + 1,
+            longest=ops.max(named["positions"], initial=-1) + 1,
             features=tensors,
         )
 
@@ -88,7 +88,7 @@ class TokenBatch:
             window_start=ops.zeros_like(lengths),
             num_sequences=num_sequences,
             num_examples=num_sequences,
-            longest=ops.max(lengths),
+            longest=ops.max(lengths, initial=0),
         )
 
     def to_rows(self, values: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ TOKENS = [
     *("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"),
     *"abcdefghijklmnopqrstuvwxyz0123456789.,!?'",
     *(f"##{c}" for c in "abcdefghijklmnopqrstuvwxyz0123456789"),
-    *("good", "bad", "film", "great", "awful", "the", "a", "is", "was", "this", "very", "not", "##ing", "##ed"),
+    *("good", "bad", "film", "great", "awful", "the", "is", "was", "this", "very", "not", "##ing", "##ed"),
     *"今天气真好我们去公园吧不喜欢电影很差",
 ]
 GOOD = ["great film", "this was good", "very good!", "今天真好", "a great, great day", "good"]
