@@ -1,6 +1,9 @@
 """The folder of a run: where each thing lies, and whose it is."""
 
 import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +31,8 @@ class RunFolder:
         self.model = self.path / "model"
         self.weights_file = self.model / "model.weights.h5"
 
-    def claim(self, recipe: Recipe) -> None:
-        """Take the folder for this recipe; one that already is this recipe's is resumed.
+    def check(self, recipe: Recipe) -> None:
+        """Refuse a folder that is not free for this recipe; one that already is this recipe's is resumed.
 
         Raises:
             RequestError: the folder belongs to another recipe, or holds something that is no run.
@@ -47,8 +50,20 @@ class RunFolder:
             return
         if self.path.is_dir() and any(self.path.iterdir()):
             raise RequestError(f"{self.path} is not empty and holds no run; give another --out")
+
+    @contextmanager
+    def claimed(self, recipe: Recipe) -> Iterator[None]:
+        """Hold the folder for this recipe; a new one that turns out to be refused is not left behind."""
+        self.check(recipe)
+        new = not self.recipe_file.is_file()
         self.model.mkdir(parents=True, exist_ok=True)
         self.recipe_file.write_text(recipe.to_yaml(), encoding="utf-8")
+        try:
+            yield
+        except RequestError:
+            if new:
+                shutil.rmtree(self.path)
+            raise
 
     def read_recipe(self) -> Recipe:
         """The recipe of a finished or interrupted run.

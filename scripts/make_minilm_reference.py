@@ -1,8 +1,9 @@
-"""Record what transformers computes for MiniLM: tests/presets/minilm_reference.npz.
+r"""Record what transformers computes for MiniLM: tests/presets/minilm_reference.npz.
 
 Run it where torch and transformers are installed (tests need neither), on the unpacked preset:
 
-    python scripts/make_minilm_reference.py ~/.cache/keras_ft/presets/minilm_l6_en_uncased tests/presets/minilm_reference.npz
+    python scripts/make_minilm_reference.py \
+        ~/.cache/keras_ft/presets/minilm_l6_en_uncased tests/presets/minilm_reference.npz
 """
 
 import sys

@@ -93,7 +93,7 @@ def write_recipe(folder: Path, **changes: str) -> Path:
         "task": "classification",
         "backbone": "bert",
         "data": "{train: train.jsonl, validation: 0.25, test: test.jsonl, max_length: 32}",
-        "train": "{epochs: 4, batch_size: 8, learning_rate: 3.0e-3}",
+        "train": "{epochs: 12, batch_size: 8, learning_rate: 3.0e-3}",
         **changes,
     }
     path = folder / "recipe.yaml"

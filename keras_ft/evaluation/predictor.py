@@ -52,7 +52,9 @@ class Predictor:
         self.columns = task.text_columns
         signature = [{name: tf.TensorSpec([None], tf.string) for name in self.columns}]
         self._answer: Callable[..., Any] = tf.function(
-            lambda columns: answer_texts(task, tokenizer, model.view(dtype), columns, top_k), input_signature=signature, autograph=False
+            lambda columns: answer_texts(task, tokenizer, model.view(dtype), columns, top_k),
+            input_signature=signature,
+            autograph=False,
         )
 
     def __call__(self, columns: dict[str, list[str]]) -> dict[str, np.ndarray]:

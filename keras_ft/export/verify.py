@@ -128,15 +128,17 @@ def _compare_strings(where: str, name: str, want: np.ndarray, got: np.ndarray, t
     wrong = np.argwhere((want != got) & ~tied)
     if len(wrong):
         place = tuple(wrong[0])
-        raise WorkError(f"{where}: '{name}' of example {place[0]} is {got[place]!r}, expected {want[place]!r}")
+        raise WorkError(
+            f"{where}: '{name}' of example {place[0]} is {str(got[place])!r}, expected {str(want[place])!r}"
+        )
 
 
 def _tied(answers: dict[str, Any], shape: tuple[int, ...], tolerance: float) -> np.ndarray:
-    """Where a rank is not decided: its score is within twice the tolerance of a neighbour's, or it is the last."""
+    """Where a rank is not decided: its score is as good as a neighbour's, or it is the last of several."""
     tied = np.zeros(shape, bool)
-    if "scores" not in answers:
+    scores = np.array(answers.get("scores", [[]]))  # (examples, ranks)
+    if scores.shape[1] < 2:
         return tied
-    scores = np.array(answers["scores"])  # (examples, ranks)
     close = np.abs(np.diff(scores, axis=1)) <= 2 * tolerance
     ranks = np.zeros(scores.shape, bool)
     ranks[:, :-1] |= close

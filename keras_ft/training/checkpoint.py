@@ -66,7 +66,7 @@ def _write(target: Path, state: dict[str, np.ndarray], progress: Progress) -> Pa
     scratch = target.with_name(target.name + ".writing")
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
-    save_file({name: np.ascontiguousarray(array) for name, array in state.items()}, scratch / "state.safetensors")
+    save_file({name: np.asarray(array, order="C") for name, array in state.items()}, scratch / "state.safetensors")
     (scratch / "progress.json").write_text(json.dumps(progress, indent=1), encoding="utf-8")
     for file in scratch.iterdir():
         _to_disk(file)

@@ -17,9 +17,9 @@ import numpy as np
 from keras_ft.data.arrays import TokenArrays
 from keras_ft.data.pipeline import batches
 from keras_ft.data.plan import plan
-from keras_ft.errors import WorkError
+from keras_ft.errors import RequestError, WorkError
 from keras_ft.evaluation.evaluate import evaluate
-from keras_ft.recipe import EarlyStopping, Interval, TrainSection
+from keras_ft.recipe import EarlyStopping, Interval, TrainSection, suggest
 from keras_ft.tasks.base import Task
 from keras_ft.training.checkpoint import Checkpoints
 from keras_ft.training.engine import Engine
@@ -36,6 +36,7 @@ class Progress:
     examples: int = 0
     tokens: int = 0
     slots: int = 0
+    evaluated_step: int = 0
     best_step: int = -1
     best: dict[str, float] = field(default_factory=dict)
     evaluations_without_gain: int = 0
@@ -47,12 +48,15 @@ class Loop:
 
     Args:
         engine: does the arithmetic.
-        task: names its main metric.
+        task: names its metrics.
         settings: the recipe's `train`.
         train, validation: the arrays.
         checkpoints: where states are written and found.
         fingerprint: of the data; a checkpoint made with other data is refused.
         tell: is given a line for the user.
+
+    Raises:
+        RequestError: the metric of early stopping is not measured.
     """
 
     def __init__(
@@ -71,6 +75,10 @@ class Loop:
         self.checkpoints, self.fingerprint, self.tell = checkpoints, fingerprint, tell
         self.progress = Progress()
         self.stopping = settings.early_stopping or EarlyStopping(metric=task.main_metric, patience=10**9)
+        measured = ["loss", *task.metrics().names]
+        if self.stopping.metric not in measured:
+            wrong = self.stopping.metric
+            raise RequestError(f"train.early_stopping.metric '{wrong}' is not measured; {suggest(wrong, measured)}")
         self.total_steps = settings.steps or sum(len(self._plan(e)) for e in range(settings.epochs or 0))
 
     def resume(self) -> int:
@@ -118,27 +126,38 @@ class Loop:
         progress = self.progress
         batch_plan = self._plan(progress.epoch)
         self.callbacks.on_epoch_begin(progress.epoch)
-        losses, metrics = [], {}
-        for tensors in batches(self.train, batch_plan, start=progress.batch):
+        losses = []
+        metrics = self._settle(len(batch_plan))  # an interrupted run may owe an evaluation
+        for tensors in () if progress.finished else batches(self.train, batch_plan, start=progress.batch):
             self.callbacks.on_train_batch_begin(progress.batch)
             logs = self._train_step(tensors)
             losses.append(logs["loss"])
             self.callbacks.on_train_batch_end(progress.batch - 1, logs)
-            last = progress.step >= self.total_steps
-            progress.finished = last
-            if last or self._is_due(self.settings.evaluate_every, len(batch_plan)):
-                metrics = self._evaluate()
-            progress.finished |= bool(self.engine.model.stop_training)
+            metrics = self._settle(len(batch_plan)) or metrics
             if progress.finished:
                 break
             if self._is_checkpoint_due(len(batch_plan)):
                 self._save()
-        if not progress.finished:
-            progress.epoch, progress.batch = progress.epoch + 1, 0
         loss = float(np.mean(losses)) if losses else math.nan
         self.callbacks.on_epoch_end(progress.epoch, {"loss": loss} | {f"val_{k}": v for k, v in metrics.items()})
+        progress.finished |= bool(self.engine.model.stop_training)
         if progress.finished:
             self._save()
+        else:
+            progress.epoch, progress.batch = progress.epoch + 1, 0
+
+    def _settle(self, steps_per_epoch: int) -> dict[str, float]:
+        """Evaluate if the step just made wants it, and say whether the run is finished."""
+        progress = self.progress
+        metrics = {}
+        last = progress.step >= self.total_steps
+        if progress.step > progress.evaluated_step and (
+            last or self._is_due(self.settings.evaluate_every, steps_per_epoch)
+        ):
+            metrics = self._evaluate()
+            progress.evaluated_step = progress.step
+        progress.finished |= last or bool(self.engine.model.stop_training)
+        return metrics
 
     def _train_step(self, tensors: Any) -> dict[str, float]:
         progress = self.progress
@@ -164,8 +183,6 @@ class Loop:
         metrics = evaluate(self.engine.eval_step, self.task, self.validation)
         self.callbacks.on_test_end(metrics)
         progress, metric = self.progress, self.stopping.metric
-        if metric not in metrics:
-            raise WorkError(f"train.early_stopping.metric '{metric}' is not measured; there are {', '.join(metrics)}")
         sign = -1.0 if metric in ("loss", "perplexity") else 1.0
         if not progress.best or sign * metrics[metric] > sign * progress.best[metric]:
             progress.best, progress.best_step, progress.evaluations_without_gain = metrics, progress.step, 0

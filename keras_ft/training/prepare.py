@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from keras_ft.data.arrays import TokenArrays
 from keras_ft.data.fingerprint import fingerprint
@@ -46,12 +47,10 @@ def prepare(recipe: Recipe, pretrained: Pretrained, folder: Path, tell: Callable
         RequestError: a file, a column or a label is wrong, or `max_length` exceeds the backbone's positions.
     """
     data = recipe.data
-    kind = task_class(recipe.task.name)
-    options = check_options(f"task {kind.name}", recipe.task.options, kind.Options)
+    kind, options = check_task(recipe)
     limit = pretrained.backbone.max_sequence_length
     if data.max_length > limit:
         raise RequestError(f"data.max_length is {data.max_length}; backbone {pretrained.name} has {limit} positions")
-    _check_columns(kind, data)
     mark = _fingerprint(recipe, pretrained)
     found = _open(folder, mark)
     if found:
@@ -69,11 +68,19 @@ def prepare(recipe: Recipe, pretrained: Pretrained, folder: Path, tell: Callable
     return Prepared(task, splits, mark)
 
 
-def _check_columns(kind: type[Task], data: DataSection) -> None:
+def check_task(recipe: Recipe) -> tuple[type[Task], Any]:
+    """The task's class and options.
+
+    Raises:
+        RequestError: the task, one of its options or one of its columns is unknown.
+    """
+    kind = task_class(recipe.task.name)
+    options = check_options(f"task {kind.name}", recipe.task.options, kind.Options)
     known = [*kind.text_columns, *kind.target_columns]
-    for name in data.columns:
+    for name in recipe.data.columns:
         if name not in known:
             raise RequestError(f"data.columns: task {kind.name} has no column '{name}'; {suggest(name, known)}")
+    return kind, options
 
 
 def _files(data: DataSection) -> dict[str, list[str]]:

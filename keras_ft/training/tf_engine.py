@@ -44,17 +44,20 @@ class TFEngine:
         return {"loss": float(loss), "gradient_norm": float(norm), "learning_rate": learning_rate}
 
     def state(self) -> dict[str, np.ndarray]:
-        """Weights and optimizer variables by path."""
-        state = {f"model/{v.path}": v.numpy() for v in self.model.variables}
-        return state | {f"optimizer/{v.path}": np.asarray(v) for v in self.optimizer.variables}
+        """Weights and optimizer variables by name."""
+        return {name: np.asarray(variable) for name, variable in self._variables().items()}
 
     def load_state(self, state: dict[str, np.ndarray]) -> None:
         """Assign what `state` gave."""
-        for variable in self.model.variables:
-            variable.assign(state[f"model/{variable.path}"])
-        for variable in self.optimizer.variables:
-            if f"optimizer/{variable.path}" in state:
-                variable.assign(state[f"optimizer/{variable.path}"])
+        with_optimizer = any(name.startswith("optimizer/") for name in state)
+        for name, variable in self._variables().items():
+            if with_optimizer or name.startswith("model/"):
+                variable.assign(state[name])
+
+    def _variables(self) -> dict[str, Any]:
+        # The optimizer's own paths begin with a name that Keras numbers anew for every optimizer of a process.
+        named = {f"model/{v.path}": v for v in self.model.variables}
+        return named | {f"optimizer/{i:04d}/{v.name}": v for i, v in enumerate(self.optimizer.variables)}
 
     def _train_step(self, tensors: dict[str, tf.Tensor], step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         batch = TokenBatch.from_tensors(tensors)

@@ -20,7 +20,7 @@ from keras_ft.tasks.samples import read_samples, write_samples
 from keras_ft.training.callbacks import CSVLog, TensorBoardLog
 from keras_ft.training.checkpoint import Checkpoints
 from keras_ft.training.loop import Loop, Progress
-from keras_ft.training.prepare import prepare
+from keras_ft.training.prepare import check_task, prepare
 from keras_ft.training.progress import ProgressBar
 from keras_ft.training.tf_engine import TFEngine
 
@@ -51,11 +51,18 @@ def train(
         WorkError: training failed (the loss became NaN, a preset could not be fetched).
     """
     run = RunFolder(out)
-    run.claim(recipe)
-    finished = run.read_metrics()
-    if finished is not None:
-        tell(f"{run.path} is finished already; delete it to train again")
-        return finished
+    check_task(recipe)
+    with run.claimed(recipe):
+        finished = run.read_metrics()
+        if finished is not None:
+            tell(f"{run.path} is finished already; delete it to train again")
+            return finished
+        return _train(recipe, run, callbacks, tell)
+
+
+def _train(
+    recipe: Recipe, run: RunFolder, callbacks: Sequence[keras.callbacks.Callback], tell: Callable[[str], None]
+) -> dict[str, Any]:
     keras.utils.set_random_seed(recipe.train.seed)
     pretrained = load_pretrained(recipe.backbone)
     prepared = prepare(recipe, pretrained, run.data, tell)

@@ -1,0 +1,175 @@
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from keras_ft.errors import RequestError, WorkError
+from keras_ft.evaluation.predict import predict
+from keras_ft.evaluation.predictor import Predictor
+from keras_ft.export.export import export
+from keras_ft.export.saved_model import ServedModel
+from keras_ft.export.verify import EXPECTED_FILE, verify
+from keras_ft.serving.session_model import SessionModel
+from keras_ft.tasks.model import load_model
+from keras_ft.tasks.samples import HARD_TEXTS
+
+
+@pytest.fixture(scope="module")
+def exported(tiny_run, tmp_path_factory) -> Path:
+    folder, _ = export(tiny_run, tmp_path_factory.mktemp("models") / "tiny")
+    return folder
+
+
+def test_an_export_holds_all_that_serving_needs(exported):
+    assert exported.name == "1"
+    assert (exported / "saved_model.pb").is_file()
+    assert (exported / "assets" / "labels.txt").read_text().splitlines() == ["bad", "good"]
+    assert (exported / "assets" / "vocab.txt").is_file()
+    assert [p.name for p in exported.parent.iterdir()] == ["1"]
+    assert SessionModel(exported).warm_up() == 3
+
+
+def test_each_weight_is_stored_once(exported, tiny_run):
+    model = load_model(tiny_run / "model").model
+    weights = sum(4 * int(np.prod(v.shape)) for v in model.variables)
+    stored = sum(p.stat().st_size for p in (exported / "variables").iterdir())
+    assert stored <= 1.1 * weights + 30_000
+    total = sum(p.stat().st_size for p in exported.rglob("*") if p.is_file())
+    assert total <= 1.1 * weights + 3e6
+
+
+def test_signatures_are_those_of_the_interface(exported):
+    model = SessionModel(exported)
+    assert set(model.signatures) >= {"serving_default", "classification"}
+    signature = model.signatures["serving_default"]
+    assert set(signature.inputs) == {"text"}
+    assert set(signature.outputs) == {"label", "score", "labels", "scores", "truncated"}
+
+
+def test_the_export_answers_as_the_python_model_does_in_any_batch(exported, tiny_run):
+    texts = [*HARD_TEXTS, "great film", "电影很差"]
+    python = Predictor(load_model(tiny_run / "model"))({"text": texts})
+    served = SessionModel(exported)
+    inputs = np.array([t.encode() for t in texts], object)
+    together = served.predict("classification", {"text": inputs})
+    assert together["labels"].tolist() == python["labels"].tolist()
+    np.testing.assert_allclose(together["scores"], python["scores"], atol=1e-5)
+    assert together["truncated"].tolist() == python["truncated"].tolist()
+    assert together["truncated"][HARD_TEXTS.index("word " * 600)]
+    assert not together["truncated"][HARD_TEXTS.index("a")]
+    for i, text in enumerate(inputs):
+        alone = served.predict("serving_default", {"text": np.array([text], object)})
+        np.testing.assert_allclose(alone["scores"][0], together["scores"][i], atol=1e-5)
+
+
+def test_invalid_utf8_and_an_empty_request_do_not_stop_the_model(exported):
+    served = SessionModel(exported)
+    spoiled = served.predict("", {"text": np.array([b"great \xff film", b"great film"], object)})
+    np.testing.assert_allclose(spoiled["scores"][0], spoiled["scores"][1], atol=1e-6)
+    empty = served.predict("", {"text": np.array([], object)})
+    assert empty["labels"].shape == (0, 2)
+
+
+def test_versions_count_up_and_never_overwrite(tiny_run, exported, tmp_path):
+    models = tmp_path / "tiny"
+    assert export(tiny_run, models, version=7)[0].name == "7"
+    assert export(tiny_run, models)[0].name == "8"
+    with pytest.raises(RequestError, match="next free: 9"):
+        export(tiny_run, models, version=7)
+
+
+def test_bfloat16_halves_the_folder_and_stays_near(tiny_run, exported, tmp_path):
+    folder, found = export(tiny_run, tmp_path / "tiny", dtype="bfloat16")
+    assert found.dtype == "bfloat16"
+    half, whole = (sum(p.stat().st_size for p in (f / "variables").glob("*data*")) for f in (folder, exported))
+    assert half < 0.6 * whole
+    text = {"text": np.array([b"great film"], object)}
+    scores = [SessionModel(f).predict("", text)["scores"] for f in (folder, exported)]
+    np.testing.assert_allclose(*scores, atol=3e-2)
+
+
+def test_top_k_is_set_at_export(tiny_run, tmp_path):
+    folder, _ = export(tiny_run, tmp_path / "tiny", top_k=1)
+    assert SessionModel(folder).predict("", {"text": np.array([b"a"], object)})["labels"].shape == (1, 1)
+
+
+def test_an_export_that_answers_differently_is_not_kept(tiny_run, tmp_path, monkeypatch):
+    own = ServedModel._own
+
+    def spoiled(self, name, tensor):
+        return own(self, name, tensor * 2.0 if name.endswith("output_kernel") else tensor)
+
+    monkeypatch.setattr(ServedModel, "_own", spoiled)
+    with pytest.raises(WorkError, match="differs by"):
+        export(tiny_run, tmp_path / "tiny")
+    assert not list((tmp_path / "tiny").iterdir())
+
+
+def test_variables_without_values_are_found_out(exported, tmp_path):
+    """`tf.saved_model.load` would not notice what TF Serving stumbles over."""
+    broken = tmp_path / "tiny" / "1"
+    shutil.copytree(exported, broken)
+    shutil.rmtree(broken / "variables")
+    with pytest.raises(WorkError, match="TF Serving cannot serve it"):
+        verify(broken)
+
+
+def test_changed_answers_are_found_out(exported, tmp_path):
+    copy = tmp_path / "tiny" / "1"
+    shutil.copytree(exported, copy)
+    record = json.loads((copy / EXPECTED_FILE).read_text())
+    record["answers"]["serving_default"]["label"][3] = "ugly"
+    (copy / EXPECTED_FILE).write_text(json.dumps(record))
+    with pytest.raises(WorkError, match="'label' of example 3 is .*, expected 'ugly'"):
+        verify(copy)
+
+
+def test_an_op_that_tf_serving_lacks_is_named(exported, tmp_path, monkeypatch):
+    from keras_ft.export import verify as module
+
+    module_ops = module.served_ops()
+    monkeypatch.setattr(module, "served_ops", lambda: module_ops - {"FastWordpieceTokenizeWithOffsets"})
+    assert "PyFunc" not in module_ops
+    with pytest.raises(WorkError, match="FastWordpieceTokenizeWithOffsets"):
+        verify(exported)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"dtype": "int8"}, "known: float32, bfloat16"),
+        ({"version": 0}, "should be at least 1"),
+        ({"top_k": 0}, "should be at least 1"),
+        ({"to": "models/12"}, "not only digits"),
+        ({"run": "nowhere"}, "task.json is missing"),
+    ],
+)
+def test_wrong_arguments_are_refused(tiny_run, tmp_path, arguments, message):
+    whole = {"run": tiny_run, "to": tmp_path / "tiny", **arguments}
+    whole["run"], whole["to"] = Path(whole["run"]), tmp_path / whole["to"]
+    with pytest.raises(RequestError, match=message):
+        export(**whole)
+
+
+def test_corrupt_weights_of_a_run_are_named(tiny_run, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(tiny_run, run)
+    weights = run / "model" / "model.weights.h5"
+    weights.write_bytes(weights.read_bytes()[:5000])
+    with pytest.raises(RequestError, match=r"model.weights.h5 is corrupt"):
+        export(run, tmp_path / "tiny")
+
+
+def test_run_and_export_predict_the_same(exported, tiny_run, tmp_path):
+    data = tmp_path / "texts.csv"
+    data.write_text("text\ngreat film\n电影很差\n", encoding="utf-8")
+    from_run = list(predict(tiny_run, [], data))
+    assert [a["label"] for a in from_run] == ["good", "bad"]
+    for model in (exported, exported.parent):
+        for ours, theirs in zip(predict(model, [], data), from_run, strict=True):
+            assert ours["labels"] == theirs["labels"]
+            np.testing.assert_allclose(ours["scores"], theirs["scores"], atol=1e-5)
+    with pytest.raises(RequestError, match="either --text"):
+        predict(tiny_run, [], None)

@@ -1,0 +1,203 @@
+"""Whole runs of a tiny model, in this process or, where it is killed, in one of its own."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import keras
+import numpy as np
+import pytest
+
+from keras_ft.errors import RequestError, WorkError
+from keras_ft.recipe import load_recipe
+from keras_ft.tasks.model import load_model
+from keras_ft.training.train import train
+from tests.tiny import write_recipe
+
+RUN = [sys.executable, "-m", "keras_ft.cli", "train"]
+
+
+def silent(line: str) -> None:
+    pass
+
+
+def weights_of(run) -> list[np.ndarray]:
+    return [np.array(v) for v in load_model(run / "model").model.variables]
+
+
+def test_a_run_learns_and_leaves_all_that_the_interface_names(tiny_run):
+    metrics = json.loads((tiny_run / "metrics.json").read_text())
+    assert metrics["test"]["accuracy"] >= 0.9
+    assert metrics["task"] == "classification"
+    assert metrics["train"]["padding_fraction"] == 0
+    assert metrics["train"]["examples"] == 36 * 12
+    assert metrics["train"]["trainable_parameters"] == metrics["train"]["total_parameters"]
+    for name in ("recipe.yaml", "log.csv", "events", "checkpoints", "data"):
+        assert (tiny_run / name).exists()
+    for name in ("model.weights.h5", "task.json", "config.json", "tokenizer/vocab.txt"):
+        assert (tiny_run / "model" / name).is_file()
+    assert list((tiny_run / "events").glob("events.out.tfevents.*"))
+
+
+def test_the_log_has_training_rows_and_a_row_for_every_evaluation(tiny_run):
+    with (tiny_run / "log.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    evaluations = [row for row in rows if row["val_accuracy"]]
+    assert [int(row["step"]) for row in evaluations] == list(range(5, 61, 5))
+    assert [int(row["step"]) for row in rows if row["loss"]] == list(range(10, 61, 10))
+
+
+def test_a_finished_run_is_not_trained_again(tiny_run):
+    before = (tiny_run / "model" / "model.weights.h5").stat().st_mtime_ns
+    recipe = load_recipe(tiny_run.parent / "recipe.yaml")
+    assert train(recipe, tiny_run, tell=silent) == json.loads((tiny_run / "metrics.json").read_text())
+    assert (tiny_run / "model" / "model.weights.h5").stat().st_mtime_ns == before
+
+
+def test_a_folder_of_another_recipe_names_the_difference(tiny_run):
+    recipe = load_recipe(tiny_run.parent / "recipe.yaml", ["train.learning_rate=0.5"])
+    with pytest.raises(RequestError, match=r"train.learning_rate is 0.003 there, 0.5 here"):
+        train(recipe, tiny_run, tell=silent)
+
+
+def test_two_runs_of_one_recipe_are_the_same_bit_for_bit(tiny_run, tmp_path):
+    train(load_recipe(tiny_run.parent / "recipe.yaml"), tmp_path / "again", tell=silent)
+    for ours, theirs in zip(weights_of(tiny_run), weights_of(tmp_path / "again"), strict=True):
+        assert np.array_equal(ours, theirs)
+
+
+def test_keras_callbacks_are_driven_and_can_stop_training(tmp_path):
+    calls = []
+
+    class Stopper(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            calls.append("begin")
+
+        def on_train_batch_end(self, batch, logs=None):
+            calls.append(logs["step"])
+            assert np.isfinite(logs["loss"])
+
+        def on_epoch_end(self, epoch, logs=None):
+            calls.append(("epoch", sorted(logs)[:2]))
+            self.model.stop_training = True
+
+        def on_test_end(self, logs=None):
+            calls.append("test")
+
+        def on_train_end(self, logs=None):
+            calls.append("end")
+
+    train(load_recipe(write_recipe(tmp_path)), tmp_path / "run", [Stopper()], silent)
+    assert calls == ["begin", 1, 2, 3, 4, 5, "test", ("epoch", ["loss", "val_accuracy"]), "end"]
+
+
+def test_early_stopping_stops_and_the_best_weights_are_kept(tmp_path):
+    told = []
+    recipe = load_recipe(
+        write_recipe(tmp_path, train="{epochs: 30, batch_size: 8, learning_rate: 1.0e-2, schedule: constant}"),
+        ["train.early_stopping.metric=loss", "train.early_stopping.patience=1"],
+    )
+    metrics = train(recipe, tmp_path / "run", tell=told.append)
+    with (tmp_path / "run" / "log.csv").open() as file:
+        losses = [float(row["val_loss"]) for row in csv.DictReader(file) if row["val_loss"]]
+    assert len(losses) < 30
+    assert any("Stopping early" in line for line in told)
+    assert metrics["validation"]["loss"] == pytest.approx(min(losses), rel=1e-5)
+
+
+def test_steps_and_a_token_budget_work_instead_of_epochs_and_a_batch_size(tmp_path):
+    recipe = write_recipe(tmp_path, train="{steps: 7, tokens_per_batch: 90, precision: bfloat16}")
+    metrics = train(load_recipe(recipe), tmp_path / "run", tell=silent)
+    assert 7 * 3 <= metrics["train"]["examples"] < 7 * 30
+    assert metrics["train"]["tokens_per_second"] > 0
+
+
+def test_an_unknown_early_stopping_metric_is_refused_before_training(tmp_path):
+    recipe = load_recipe(write_recipe(tmp_path), ["train.early_stopping.metric=acuracy"])
+    with pytest.raises(RequestError, match="did you mean 'accuracy'"):
+        train(recipe, tmp_path / "run", tell=silent)
+
+
+def test_an_exploding_loss_stops_with_the_step_and_advice(tmp_path):
+    recipe = load_recipe(write_recipe(tmp_path), ["train.learning_rate=1e38", "train.warmup=0"])
+    with pytest.raises(WorkError, match=r"at step \d+; try a lower learning_rate"):
+        train(recipe, tmp_path / "run", tell=silent)
+
+
+def test_max_length_beyond_the_positions_is_refused(tmp_path):
+    recipe = load_recipe(write_recipe(tmp_path), ["data.max_length=65"])
+    with pytest.raises(RequestError, match="max_length is 65"):
+        train(recipe, tmp_path / "run", tell=silent)
+
+
+def test_a_refused_recipe_leaves_no_run_behind(tmp_path):
+    recipe = load_recipe(write_recipe(tmp_path), ["data.max_length=65"])
+    with pytest.raises(RequestError):
+        train(recipe, tmp_path / "run", tell=silent)
+    train(load_recipe(tmp_path / "recipe.yaml", ["train.epochs=1"]), tmp_path / "run", tell=silent)
+
+
+@pytest.mark.parametrize("where", ["in the last evaluation", "in the middle"])
+def test_an_interrupted_run_goes_on_and_ends_as_one_never_interrupted(tiny_run, tmp_path, where):
+    class Interrupt(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            self.step = logs["step"]
+            if where == "in the middle" and self.step == 13:
+                raise KeyboardInterrupt
+
+        def on_test_begin(self, logs=None):
+            if where == "in the last evaluation" and self.step == 60:
+                raise KeyboardInterrupt
+
+    recipe, told = load_recipe(tiny_run.parent / "recipe.yaml"), []
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, tmp_path / "run", [Interrupt()], told.append)
+    metrics = train(recipe, tmp_path / "run", tell=told.append)
+    assert any(line.startswith("Resuming from step") for line in told)
+    for ours, theirs in zip(weights_of(tiny_run), weights_of(tmp_path / "run"), strict=True):
+        assert np.array_equal(ours, theirs)
+    assert metrics["validation"] == json.loads((tiny_run / "metrics.json").read_text())["validation"]
+
+
+def test_changed_data_do_not_continue_an_old_checkpoint(tmp_path):
+    recipe = load_recipe(write_recipe(tmp_path))
+
+    class Crash(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if logs["step"] == 7:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, tmp_path / "run", [Crash()], silent)
+    with (tmp_path / "train.jsonl").open("a") as file:
+        file.write('{"text": "one more", "label": "good"}\n')
+    with pytest.raises(WorkError, match="the data changed"):
+        train(recipe, tmp_path / "run", tell=silent)
+
+
+@pytest.mark.slow
+def test_a_killed_run_goes_on_and_ends_with_the_same_weights_bit_for_bit(tmp_path):
+    recipe = write_recipe(tmp_path, train="{epochs: 60, batch_size: 8, checkpoint: {every: 7 steps}}")
+    run, whole = tmp_path / "killed", tmp_path / "whole"
+    command = [*RUN, str(recipe), "--out", str(run)]
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    killed = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
+    deadline = time.monotonic() + 120
+    while not list((run / "checkpoints").glob("step-*[0-9]")) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate()
+    assert not (run / "metrics.json").exists(), "the run ended before it was killed"
+    resumed = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert resumed.returncode == 0, resumed.stderr
+    assert "Resuming from step" in resumed.stderr
+    subprocess.run([*RUN, str(recipe), "--out", str(whole)], env=environment, check=True, capture_output=True)
+    for ours, theirs in zip(weights_of(run), weights_of(whole), strict=True):
+        assert np.array_equal(ours, theirs)
+    ours, theirs = (json.loads((folder / "metrics.json").read_text()) for folder in (run, whole))
+    assert ours["test"] == theirs["test"]
+    assert ours["train"]["examples"] == theirs["train"]["examples"]
