@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 class Contender:
-    """Starts a script that trains with `TimedSteps`, and waits until it is warm.
+    """Starts a script that trains with `TimedSteps`, and waits until it is warm; used in a `with`, which ends it.
 
     Args:
         script: run with this Python.
@@ -22,7 +22,7 @@ class Contender:
 
     def __init__(self, script: Path, arguments: list[str], examples: int):
         self.examples = examples
-        self.errors = tempfile.TemporaryFile(mode="w+", encoding="utf-8")
+        self.errors = tempfile.TemporaryFile(mode="w+", encoding="utf-8")  # noqa: SIM115, closed in __exit__
         self.process = subprocess.Popen(
             [sys.executable, str(script), *arguments],
             stdin=subprocess.PIPE,
@@ -39,7 +39,10 @@ class Contender:
         self.process.stdin.flush()
         return self.examples / self._read()["seconds"]
 
-    def close(self) -> None:
+    def __enter__(self) -> "Contender":
+        return self
+
+    def __exit__(self, *reason: object) -> None:
         """End the process: the end of its input tells it to."""
         self.process.stdin.close()
         self.process.wait()

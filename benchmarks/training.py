@@ -6,6 +6,7 @@ Takes about 20 minutes on two cores. Both sides fine-tune MiniLM-L6 on the same 
 32 with drop-out 0.1 and AdamW, each in a process of its own; `training_contender.py` says how.
 """
 
+from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 
@@ -30,14 +31,12 @@ def main(rounds: int = 7, steps: int = 30) -> None:
     """Measure rounds of so many steps, print, and write results/training.json."""
     before = machine()
     sst2.read("train")
-    contenders: dict[str, Contender] = {}
-    try:
-        for name, arguments in CONTENDERS.items():
-            contenders[name] = Contender(SCRIPT, [*arguments, str(steps)], steps * BATCH_SIZE)
+    with ExitStack() as processes:
+        contenders = {
+            name: processes.enter_context(Contender(SCRIPT, [*arguments, str(steps)], steps * BATCH_SIZE))
+            for name, arguments in CONTENDERS.items()
+        }
         speeds = alternate({name: contender.measure for name, contender in contenders.items()}, rounds)
-    finally:
-        for contender in contenders.values():
-            contender.close()
     rivals = {precision: fastest(_rivals(speeds, precision)) for precision in ("float32", "bfloat16")}
     rows = [
         {
