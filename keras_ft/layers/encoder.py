@@ -10,17 +10,10 @@ from keras import ops
 from keras_ft.batch import TokenBatch
 from keras_ft.layers.attention import additive_mask, self_attention
 from keras_ft.layers.bert_view import BertLayer, BertView
+from keras_ft.layers.dense import dense, layer_norm
 from keras_ft.layers.random import Key, dropout
 
 Tensor = Any
-
-ACTIVATIONS = {
-    "gelu": lambda x: ops.gelu(x, approximate=False),
-    "gelu_new": lambda x: ops.gelu(x, approximate=True),
-    "gelu_pytorch_tanh": lambda x: ops.gelu(x, approximate=True),
-    "relu": ops.relu,
-    "silu": ops.silu,
-}
 
 
 def encode(view: BertView, batch: TokenBatch, rate: float = 0.0, key: Key | None = None) -> Tensor:
@@ -35,7 +28,7 @@ def encode(view: BertView, batch: TokenBatch, rate: float = 0.0, key: Key | None
     Returns:
         `(tokens, hidden)` in the view's type.
     """
-    dtype = view.pooler_kernel.dtype
+    dtype = view.embeddings_norm[0].dtype
     hidden = _embed(view, batch, dtype, rate, key)  # (tokens, hidden)
     mask = additive_mask(batch, dtype)
     for number, layer in enumerate(view.layers):
@@ -57,7 +50,7 @@ def pool(view: BertView, batch: TokenBatch, hidden: Tensor, pooling: str) -> Ten
     first = batch.first(hidden)
     if pooling == "first":
         return first
-    return ops.tanh(ops.matmul(first, view.pooler_kernel) + view.pooler_bias)
+    return ops.tanh(dense(first, view.pooler_kernel, view.pooler_bias))
 
 
 def _embed(view: BertView, batch: TokenBatch, dtype: Any, rate: float, key: Key | None) -> Tensor:
@@ -66,7 +59,7 @@ def _embed(view: BertView, batch: TokenBatch, dtype: Any, rate: float, key: Key 
         + ops.take(view.position_embedding, batch.positions, axis=0)
         + ops.take(view.segment_embedding, batch.segments, axis=0)
     )  # (tokens, hidden)
-    embedded = _normalize(ops.cast(embedded, dtype), view.embeddings_norm, view.config.layer_norm_epsilon)
+    embedded = layer_norm(ops.cast(embedded, dtype), view.embeddings_norm, view.config.layer_norm_epsilon)
     return dropout(embedded, rate, _site(key, 0))
 
 
@@ -74,23 +67,13 @@ def _encode_layer(
     view: BertView, layer: BertLayer, hidden: Tensor, batch: TokenBatch, mask: Tensor, rate: float, key: Key | None
 ) -> Tensor:
     epsilon = view.config.layer_norm_epsilon
-    projected = ops.matmul(hidden, layer.qkv_kernel) + layer.qkv_bias  # (tokens, 3 * hidden)
+    projected = dense(hidden, layer.qkv_kernel, layer.qkv_bias)  # (tokens, 3 * hidden)
     attended = self_attention(projected, batch, mask, view.num_heads, rate, _site(key, 0))
-    attended = ops.matmul(attended, layer.attention_kernel) + layer.attention_bias
-    hidden = _normalize(hidden + dropout(attended, rate, _site(key, 1)), layer.attention_norm, epsilon)
-    activate = ACTIVATIONS[view.config.hidden_act]
-    wide = activate(ops.matmul(hidden, layer.intermediate_kernel) + layer.intermediate_bias)  # (tokens, intermediate)
-    narrow = ops.matmul(wide, layer.output_kernel) + layer.output_bias
-    return _normalize(hidden + dropout(narrow, rate, _site(key, 2)), layer.output_norm, epsilon)
-
-
-def _normalize(values: Tensor, norm: tuple[Tensor, Tensor], epsilon: float) -> Tensor:
-    """Layer normalization over the last axis, its moments in float32 (Ba et al. 2016, arXiv:1607.06450)."""
-    gamma, beta = norm
-    wide = ops.cast(values, "float32")
-    mean, variance = ops.moments(wide, axes=-1, keepdims=True)
-    normalized = (wide - mean) * ops.rsqrt(variance + epsilon)
-    return ops.cast(normalized, values.dtype) * gamma + beta
+    attended = dense(attended, layer.attention_kernel, layer.attention_bias)
+    hidden = layer_norm(hidden + dropout(attended, rate, _site(key, 1)), layer.attention_norm, epsilon)
+    wide = dense(hidden, layer.intermediate_kernel, layer.intermediate_bias, view.config.hidden_act)
+    narrow = dense(wide, layer.output_kernel, layer.output_bias)  # (tokens, intermediate) → (tokens, hidden)
+    return layer_norm(hidden + dropout(narrow, rate, _site(key, 2)), layer.output_norm, epsilon)
 
 
 def _site(key: Key | None, number: int) -> Key | None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from keras_ft.errors import RequestError
 from keras_ft.layers.bert_view import BertConfig, layer_variables
-from keras_ft.layers.encoder import ACTIVATIONS
+from keras_ft.layers.dense import ACTIVATIONS
 from keras_ft.presets.pretrained import Pretrained, check_vocabulary, new_backbone
 from keras_ft.text.wordpiece import WordPieceTokenizer
 
