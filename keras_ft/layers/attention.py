@@ -33,7 +33,7 @@ def self_attention(
     hidden = width // 3
     rows = ops.reshape(rows, (num_rows, longest, 3, num_heads, hidden // num_heads))
     rows = ops.transpose(rows, (2, 0, 3, 1, 4))  # (3, rows, heads, longest, head_dim)
-    queries, keys, values = rows[0], rows[1], rows[2]
+    queries, keys, values = ops.unstack(rows, 3, axis=0)  # unlike three slices, its gradient is one copy
     scores = ops.matmul(queries, ops.swapaxes(keys, -1, -2))  # (rows, heads, queries, keys)
     scores = scores * ops.cast((hidden // num_heads) ** -0.5, scores.dtype) + mask
     probabilities = dropout(ops.softmax(scores, axis=-1), rate, key)

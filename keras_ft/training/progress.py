@@ -66,7 +66,7 @@ class ProgressBar(keras.callbacks.Callback):
     def on_test_end(self, logs: dict[str, float] | None = None) -> None:
         """Show the validation metric."""
         if logs and self.metric in logs:
-            self.value = f"  {self.metric} {logs[self.metric]:.4f}"
+            self.value = f"  val_{self.metric} {logs[self.metric]:.4f}"
         self.bar.update(self.line, **self._fields())
         if self.bar.disable:
             self._print_line()
