@@ -113,9 +113,9 @@ class TokenBatch:
 
     def mean(self, hidden: Tensor) -> Tensor:
         """The weighted mean over the tokens of each sequence: `(tokens, hidden)` → `(sequences, hidden)`."""
-        weights = ops.cast(self.token_weights, hidden.dtype)[:, None]  # (tokens, 1)
-        total = self._sum(hidden * weights)
-        return total / ops.maximum(self._sum(weights), 1e-9)
+        weights = self.token_weights[:, None]  # (tokens, 1), float32: a bfloat16 sum stands still at 256
+        total = self._sum(ops.cast(hidden, "float32") * weights)
+        return ops.cast(total / ops.maximum(self._sum(weights), 1e-9), hidden.dtype)
 
     def _sum(self, values: Tensor) -> Tensor:
         return ops.segment_sum(values, self.sequence, num_segments=self.num_sequences)

@@ -37,6 +37,13 @@ def test_first_and_mean_stay_within_their_sequence(batch):
     np.testing.assert_allclose(np.array(batch.mean(hidden)), [p.mean(axis=0) for p in parts], rtol=1e-6)
 
 
+def test_a_mean_over_a_long_text_is_right_in_bfloat16():
+    long = TokenBatch.from_lengths(np.zeros(512, "int32"), np.array([512], "int32"))
+    hidden = np.random.default_rng(3).normal(1, 1, (512, 8)).astype("float32")
+    mean = keras.ops.cast(long.mean(keras.ops.cast(hidden, "bfloat16")), "float32")
+    np.testing.assert_allclose(np.array(mean)[0], hidden.mean(axis=0), rtol=2e-2)
+
+
 def test_filler_tokens_weigh_nothing_in_the_mean(batch):
     tensors = {name: getattr(batch, name) for name in ("ids", "positions", "segments", "sequence")}
     tensors |= {"example_of_sequence": batch.example_of_sequence, "window_start": batch.window_start}

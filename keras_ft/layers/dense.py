@@ -7,23 +7,14 @@ from keras import ops
 
 Tensor = Any
 
-ACTIVATIONS = {
-    "gelu": lambda x: ops.gelu(x, approximate=False),
-    "gelu_new": lambda x: ops.gelu(x, approximate=True),
-    "gelu_pytorch_tanh": lambda x: ops.gelu(x, approximate=True),
-    "relu": ops.relu,
-    "silu": ops.silu,
-}
 
-
-def dense(inputs: Tensor, kernel: Tensor, bias: Tensor, activation: str | None = None) -> Tensor:
-    """`activation(inputs @ kernel + bias)`.
+def dense(inputs: Tensor, kernel: Tensor, bias: Tensor) -> Tensor:
+    """`inputs @ kernel + bias`.
 
     Args:
         inputs: `(tokens, inputs)`.
         kernel: `(inputs, outputs)`.
         bias: `(outputs,)`.
-        activation: a name of `ACTIVATIONS`.
 
     Returns:
         `(tokens, outputs)`.
@@ -33,10 +24,8 @@ def dense(inputs: Tensor, kernel: Tensor, bias: Tensor, activation: str | None =
 
         # TensorFlow's graph optimizer fuses a product with BiasAdd and GELU behind it, but not with a plain addition:
         # on CPUs the whole then costs little more than the product.
-        outputs = tf.nn.bias_add(tf.matmul(inputs, kernel), bias)
-    else:
-        outputs = ops.matmul(inputs, kernel) + bias
-    return ACTIVATIONS[activation](outputs) if activation else outputs
+        return tf.nn.bias_add(tf.matmul(inputs, kernel), bias)
+    return ops.matmul(inputs, kernel) + bias
 
 
 def layer_norm(values: Tensor, gamma_beta: tuple[Tensor, Tensor], epsilon: float) -> Tensor:

@@ -8,6 +8,7 @@ from typing import Any
 from keras import ops
 
 from keras_ft.batch import TokenBatch
+from keras_ft.layers.activation import activate
 from keras_ft.layers.attention import additive_mask, self_attention
 from keras_ft.layers.bert_view import BertLayer, BertView
 from keras_ft.layers.dense import dense, layer_norm
@@ -71,8 +72,9 @@ def _encode_layer(
     attended = self_attention(projected, batch, mask, view.num_heads, rate, _site(key, 0))
     attended = dense(attended, layer.attention_kernel, layer.attention_bias)
     hidden = layer_norm(hidden + dropout(attended, rate, _site(key, 1)), layer.attention_norm, epsilon)
-    wide = dense(hidden, layer.intermediate_kernel, layer.intermediate_bias, view.config.hidden_act)
-    narrow = dense(wide, layer.output_kernel, layer.output_bias)  # (tokens, intermediate) → (tokens, hidden)
+    wide = dense(hidden, layer.intermediate_kernel, layer.intermediate_bias)  # (tokens, intermediate)
+    wide = activate(wide, view.config.hidden_act, training=key is not None)
+    narrow = dense(wide, layer.output_kernel, layer.output_bias)  # (tokens, hidden)
     return layer_norm(hidden + dropout(narrow, rate, _site(key, 2)), layer.output_norm, epsilon)
 
 

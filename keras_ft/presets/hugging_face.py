@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from keras_ft.errors import RequestError
+from keras_ft.layers.activation import INFERENCE as ACTIVATIONS
 from keras_ft.layers.bert_view import BertConfig, layer_variables
-from keras_ft.layers.dense import ACTIVATIONS
 from keras_ft.presets.pretrained import Pretrained, check_vocabulary, new_backbone
 from keras_ft.text.wordpiece import WordPieceTokenizer
 
@@ -51,6 +51,8 @@ def _read_config(folder: Path, name: str) -> dict[str, Any]:
         config = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise RequestError(f"backbone {name}: cannot read {path} ({error})") from None
+    if not isinstance(config, dict):
+        raise RequestError(f"backbone {name}: {path} should be a JSON object")
     if config.get("model_type", "bert") != "bert":
         raise RequestError(f"backbone {name}: {path} describes a {config['model_type']} model; only bert is supported")
     config.setdefault("type_vocab_size", 2)
