@@ -30,7 +30,7 @@ Overrides = Annotated[
 
 def main() -> None:
     """Run a verb; an error of ours is one line on stderr and its exit code."""
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    os.environ["KERAS_BACKEND"] = "tensorflow"  # one backend per process, whatever the user's own setting is
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     debug = "--debug" in sys.argv
     if debug:
@@ -44,6 +44,14 @@ def main() -> None:
             raise
         print(f"keras-ft: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except OSError as error:
+        if debug:
+            raise
+        print(
+            f"keras-ft: {error.strerror or error}: {error.filename or 'check paths and free disk space'}",
+            file=sys.stderr,
+        )
+        sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
 

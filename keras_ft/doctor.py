@@ -76,20 +76,18 @@ def _bfloat16() -> Finding:
     times = {dtype: seconds(dtype) for dtype in ("float32", "bfloat16")}
     faster = times["float32"] / times["bfloat16"]
     what = f"bfloat16 matrix products take {1 / faster:.2f} of float32's time"
-    return Finding(faster >= 1, what, "" if faster >= 1 else "train and export in float32 on this machine")
+    return Finding(True, what, "" if faster >= 1 else "stay with float32 on this machine")
 
 
 def _memory() -> Finding:
     try:
-        available = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (ValueError, OSError):
-        return Finding(True, "free memory unknown")
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        available = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
+    except (OSError, StopIteration, ValueError):
+        return Finding(True, "available memory unknown")
     ok = available >= MEMORY_WANTED
-    return Finding(
-        ok,
-        f"{available / 1e9:.1f} GB of memory free",
-        "" if ok else "close other programs, or use a smaller batch_size",
-    )
+    advice = "" if ok else "close other programs, or use a smaller batch_size"
+    return Finding(ok, f"{available / 1e9:.1f} GB of memory available", advice)
 
 
 def _disk() -> Finding:

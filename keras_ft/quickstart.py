@@ -35,7 +35,8 @@ def quickstart(out: Path, models: Path, overrides: list[str], tell: Callable[[st
     """
     recipe = load_recipe(_find_recipe(), overrides)
     metrics = train(recipe, out, tell=tell)
-    tell(f"Test accuracy {metrics['test']['accuracy']:.4f}")
+    if "test" in metrics:
+        tell(f"Test accuracy {metrics['test']['accuracy']:.4f}")
     tell("Exporting and verifying …")
     version, _ = export(out, models)
     tell(f"Serving {version} …")

@@ -62,6 +62,8 @@ def _interval(value: Any) -> Any:
     if not match:
         raise ValueError("should be an interval such as '500 steps', '1 epoch' or '5 min'")
     amount, unit = float(match[1]), match[2]
+    if amount > 1 and amount != round(amount) and unit not in SECONDS:
+        raise ValueError(f"should be a whole number of {unit}, or a part of one epoch")
     if unit in SECONDS:
         return {"amount": amount * SECONDS[unit], "unit": "seconds"}
     return {"amount": amount, "unit": unit.rstrip("s") + "s"}
@@ -98,6 +100,7 @@ class TrainSection(Section):
     steps: Annotated[int, Field(gt=0)] | None = None
     batch_size: PositiveInt | None = None
     tokens_per_batch: PositiveInt | None = None
+    accumulate: Literal[1] = 1  # micro-batches within a step are still to come
     optimizer: Annotated[Named, BeforeValidator(_named)] = Named(name="adamw")
     learning_rate: Annotated[float, Field(gt=0)] = 5e-5
     schedule: Literal["linear", "cosine", "constant", "polynomial"] = "linear"
@@ -279,7 +282,7 @@ def _line_of(node: yaml.Node | None, keys: list[str]) -> int | None:
 
 def _resolve_paths(recipe: Recipe, folder: Path) -> Recipe:
     def absolute(name: str) -> str:
-        return name if re.match(r"\w+:", name) else str((folder / name).resolve())
+        return name if re.match(r"\w+:", name) else str((folder / Path(name).expanduser()).resolve())
 
     data = recipe.data
     data.train = [absolute(name) for name in data.train]
@@ -292,7 +295,7 @@ def _resolve_paths(recipe: Recipe, folder: Path) -> Recipe:
             key: absolute(value) if key == "vocabulary" and isinstance(value, str) else value
             for key, value in recipe.backbone.items()
         }
-    elif (folder / recipe.backbone).is_dir():
+    elif (folder / Path(recipe.backbone).expanduser()).is_dir():
         recipe.backbone = absolute(recipe.backbone)
     return recipe
 

@@ -1,5 +1,6 @@
 """The folder of a run: where each thing lies, and whose it is."""
 
+import fcntl
 import json
 import shutil
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import ValidationError
 
 from keras_ft.errors import RequestError
 from keras_ft.recipe import Recipe
@@ -29,49 +31,57 @@ class RunFolder:
         self.checkpoints = self.path / "checkpoints"
         self.data = self.path / "data"
         self.model = self.path / "model"
-        self.weights_file = self.model / "model.weights.h5"
-
-    def check(self, recipe: Recipe) -> None:
-        """Refuse a folder that is not free for this recipe; one that already is this recipe's is resumed.
-
-        Raises:
-            RequestError: the folder belongs to another recipe, or holds something that is no run.
-        """
-        if self.path.exists() and not self.path.is_dir():
-            raise RequestError(f"--out {self.path} is a file; give a folder")
-        if self.recipe_file.is_file():
-            difference = _first_difference(self._settings(), recipe.model_dump(mode="json"))
-            if difference:
-                key, theirs, ours = difference
-                raise RequestError(
-                    f"{self.path} belongs to another recipe ({key} is {theirs!r} there, {ours!r} here);"
-                    " give another --out, or delete it"
-                )
-            return
-        if self.path.is_dir() and any(self.path.iterdir()):
-            raise RequestError(f"{self.path} is not empty and holds no run; give another --out")
+        self.lock_file = self.path / ".lock"
 
     @contextmanager
     def claimed(self, recipe: Recipe) -> Iterator[None]:
-        """Hold the folder for this recipe; a new one that turns out to be refused is not left behind."""
-        self.check(recipe)
-        new = not self.recipe_file.is_file()
-        self.model.mkdir(parents=True, exist_ok=True)
-        self.recipe_file.write_text(recipe.to_yaml(), encoding="utf-8")
+        """Hold the folder for this recipe, alone; one that already is this recipe's is resumed.
+
+        Raises:
+            RequestError: the folder belongs to another recipe, holds something that is no run, cannot be made, or
+                another process trains in it.
+        """
+        self._check_free(recipe)
+        try:
+            self.model.mkdir(parents=True, exist_ok=True)
+            lock = self.lock_file.open("w")
+        except OSError as error:
+            raise RequestError(f"--out {self.path} cannot be written ({error.strerror}); give another folder") from None
+        with lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise RequestError(f"another process is training in {self.path}; wait for it or stop it") from None
+            if not self.recipe_file.is_file():
+                self.recipe_file.write_text(recipe.to_yaml(), encoding="utf-8")
+            yield
+
+    @contextmanager
+    def discarded_if_refused(self) -> Iterator[None]:
+        """Leave nothing of ours behind in a folder without checkpoints if the request turns out to be wrong."""
         try:
             yield
         except RequestError:
-            if new:
-                shutil.rmtree(self.path)
+            if not self.checkpoints.exists():
+                for ours in (self.model, self.data, self.events):
+                    shutil.rmtree(ours, ignore_errors=True)
+                for ours in (self.log_file, self.recipe_file, self.lock_file):
+                    ours.unlink(missing_ok=True)
             raise
 
     def read_recipe(self) -> Recipe:
         """The recipe of a finished or interrupted run.
 
         Raises:
-            RequestError: the folder is not a run folder.
+            RequestError: the folder is not a run folder, or its recipe was damaged.
         """
-        return Recipe.model_validate(self._settings())
+        try:
+            return Recipe.model_validate(yaml.safe_load(self.recipe_file.read_text(encoding="utf-8")))
+        except OSError:
+            raise RequestError(f"{self.path} is not a run folder: it has no recipe.yaml") from None
+        except (yaml.YAMLError, UnicodeDecodeError, ValidationError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise RequestError(f"{self.recipe_file} is damaged ({reason}); restore it or train again") from None
 
     def read_metrics(self) -> dict[str, Any] | None:
         """`metrics.json`, or None while the run is unfinished."""
@@ -85,16 +95,20 @@ class RunFolder:
         scratch.write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
         scratch.replace(self.metrics_file)
 
-    def _settings(self) -> dict[str, Any]:
-        try:
-            settings = yaml.safe_load(self.recipe_file.read_text(encoding="utf-8"))
-        except OSError:
-            raise RequestError(f"{self.path} is not a run folder: it has no recipe.yaml") from None
-        except yaml.YAMLError:
-            raise RequestError(f"{self.recipe_file} is damaged; restore it or train again") from None
-        if not isinstance(settings, dict):
-            raise RequestError(f"{self.recipe_file} is damaged; restore it or train again")
-        return settings
+    def _check_free(self, recipe: Recipe) -> None:
+        if self.path.exists() and not self.path.is_dir():
+            raise RequestError(f"--out {self.path} is a file; give a folder")
+        if self.recipe_file.is_file():
+            theirs = self.read_recipe().model_dump(mode="json")
+            difference = _first_difference(theirs, recipe.model_dump(mode="json"))
+            if difference:
+                key, there, here = difference
+                raise RequestError(
+                    f"{self.path} belongs to another recipe ({key} is {there!r} there, {here!r} here);"
+                    " give another --out, or delete it"
+                )
+        elif self.path.is_dir() and any(child != self.lock_file for child in self.path.iterdir()):
+            raise RequestError(f"{self.path} is not empty and holds no run; give another --out")
 
 
 def _first_difference(theirs: Any, ours: Any, key: str = "") -> tuple[str, Any, Any] | None:

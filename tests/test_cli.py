@@ -65,6 +65,10 @@ def write_lines(name: str, rows: list[dict]):
         (None, ["data.max_length=65"], ["max_length is 65", "64 positions"]),
         (bad_utf8, [], ["train.jsonl line 5 is not UTF-8"]),
         (lambda f: (f / "run").mkdir() or (f / "run/thesis.txt").write_text("mine"), [], ["holds no run"]),
+        (write_lines("train.jsonl", [{"text": "a", "label": ["x"]}]), [], ["train.jsonl line 1", "the label is ['x']"]),
+        (write_lines("train.jsonl", [{"text": "a", "label": "x\ny"}]), [], ["train.jsonl line 1", "line break"]),
+        (None, ["train.accumulate=4"], ["train.accumulate", "should be 1"]),
+        (None, ["train.evaluate_every=1.5 epochs"], ["whole number of epochs"]),
         (None, ["data.columns.txt=text"], ["no column 'txt'", "did you mean 'text'"]),
         (write_lines("train.jsonl", [{"text": 5, "label": "a"}]), [], ["train.jsonl line 1: 'text' is a number"]),
     ],
@@ -96,12 +100,15 @@ def test_an_output_folder_of_another_recipe_is_refused(tiny_run, capsys, monkeyp
         (["evaluate", "nowhere", "--data", "x.jsonl"], "nowhere is not a run folder"),
         (["predict", "nowhere", "--text", "a"], "no such folder: nowhere"),
         (["export", "nowhere", "--to", "models/a"], "task.json is missing"),
+        (["train", "{recipe}", "--out", "/proc/nowhere/run"], "/proc/nowhere/run cannot be written"),
         (["verify", "nowhere"], "no saved_model.pb"),
         (["serve", "nowhere"], "nowhere: no such folder"),
     ],
 )
 def test_a_path_that_leads_nowhere_is_named(capsys, monkeypatch, tmp_path, arguments, message):
     monkeypatch.chdir(tmp_path)
+    recipe = str(write_recipe(tmp_path))
+    arguments = [argument.replace("{recipe}", recipe) for argument in arguments]
     assert message in refused(capsys, monkeypatch, *arguments)
 
 

@@ -44,16 +44,15 @@ def test_every_block_of_the_readme_runs(tmp_path):
         ["bash", "-c", script],
         cwd=tmp_path,
         env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+        stdout=(tmp_path / "out").open("w"),
+        stderr=(tmp_path / "err").open("w"),
         start_new_session=True,
     )
     try:
         process.wait(600)
     finally:
         os.killpg(process.pid, signal.SIGTERM)  # the server that the README leaves running
-    out, err = process.communicate()
+    out, err = ((tmp_path / name).read_text(encoding="utf-8") for name in ("out", "err"))
     assert process.returncode == 0, err[-3000:]
     assert '"state": "AVAILABLE"' in out
     assert '"predictions"' in out

@@ -1,6 +1,7 @@
 """Labels: what files call the classes ⇄ their numbers."""
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from typing import Any
@@ -19,6 +20,8 @@ def label_text(value: Any, where: str) -> str:
         RequestError: the label is a float, None, a list or anything else; `where` (file and line) is named.
     """
     if isinstance(value, str):
+        if any(unicodedata.category(character) in ("Cc", "Cs") for character in value):
+            raise RequestError(f"{where}: the label {value!r} holds a line break or a character that is no text")
         return value
     if isinstance(value, bool | np.bool_):
         return "true" if value else "false"

@@ -71,21 +71,6 @@ def evaluation_plan(
     return _cut_by_tokens(lengths, order, tokens_per_batch)
 
 
-def steps_per_epoch(
-    lengths: np.ndarray,
-    seed: int,
-    epoch: int,
-    *,
-    batch_size: int | None = None,
-    tokens_per_batch: int | None = None,
-    window: int = 16,
-) -> int:
-    """Count the batches of `plan` with the same arguments; with a token budget, epochs differ a little."""
-    if batch_size is None:
-        return len(plan(lengths, seed, epoch, tokens_per_batch=tokens_per_batch, window=window))
-    return -(-len(_checked(lengths, batch_size, tokens_per_batch)) // batch_size)
-
-
 def _checked(lengths: np.ndarray, batch_size: int | None, tokens_per_batch: int | None) -> np.ndarray:
     if (batch_size is None) == (tokens_per_batch is None):
         raise ValueError(f"give batch_size ({batch_size}) or tokens_per_batch ({tokens_per_batch}), one of the two")

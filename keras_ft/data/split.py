@@ -8,24 +8,6 @@ from keras_ft.data.shuffle import random_order
 from keras_ft.errors import RequestError
 
 
-def random_split(num_examples: int, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Hold out a fraction of the examples, whatever they are.
-
-    Args:
-        num_examples: how many examples there are.
-        fraction: the part to hold out, strictly between 0 and 1 (else ValueError).
-        seed: the same seed gives the same split.
-
-    Returns:
-        The indices to train on and those to validate on, `(train,)` and `(validation,)` int64, rising.
-
-    Raises:
-        RequestError: there are fewer than two examples.
-    """
-    held_out = random_order(num_examples, seed)[: _validation_size(num_examples, fraction)]
-    return _both_sides(num_examples, held_out)
-
-
 def stratified_split(labels: Sequence[Hashable], fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Hold out a fraction of the examples, of each label in proportion, leaving at least one of each to train on.
 

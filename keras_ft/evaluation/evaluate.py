@@ -18,7 +18,7 @@ EXAMPLES_AT_ONCE = 64
 
 
 def evaluate(
-    eval_step: EvalStep, task: Task, arrays: TokenArrays, told: Callable[[int, int], None] | None = None
+    eval_step: EvalStep, task: Task, arrays: TokenArrays, batch_size: int = EXAMPLES_AT_ONCE
 ) -> dict[str, float]:
     """`loss` and the task's metrics over every example.
 
@@ -26,18 +26,15 @@ def evaluate(
         eval_step: an engine's.
         task: gives the metrics.
         arrays: tokenized examples with their targets.
-        told: is called with (examples done, examples in all) after each batch.
+        batch_size: examples at once; the result does not depend on it.
     """
     metrics = task.metrics()
     total = weight = 0.0
-    done = 0
-    for tensors in batches(arrays, evaluation_plan(arrays.lengths, batch_size=EXAMPLES_AT_ONCE)):
-        rows = tensors.pop("rows")
+    for tensors in batches(arrays, evaluation_plan(arrays.lengths, batch_size=batch_size)):
+        del tensors["rows"]
         answers, losses, weights = eval_step(tensors)
         metrics.update(answers, {name: tensors[name].numpy() for name in task.axes})
-        total, weight, done = total + losses, weight + weights, done + len(rows)
-        if told:
-            told(done, arrays.num_examples)
+        total, weight = total + losses, weight + weights
     return {"loss": total / max(weight, 1e-9), **metrics.result()}
 
 

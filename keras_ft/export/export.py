@@ -1,6 +1,7 @@
 """`keras-ft export`: a run → a verified SavedModel version with warm-up requests."""
 
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -45,19 +46,28 @@ def export(
         )
     target = to / str(_version(to, version))
     trained = load_model(run / "model")
-    scratch = to / f".exporting-{target.name}"
-    shutil.rmtree(scratch, ignore_errors=True)
-    to.mkdir(parents=True, exist_ok=True)
+    try:
+        to.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RequestError(f"--to {to} cannot be written ({error.strerror}); give another folder") from None
+    scratch = to / f".exporting-{target.name}-{os.getpid()}"
     try:
         write_saved_model(trained, scratch, dtype, top_k)
         samples = read_samples(run / "model", trained.task.text_columns)
         write_warmup_requests(scratch, to.resolve().name, samples)
         _record_answers(trained, scratch, dtype, top_k, samples)
         found = verify(scratch)
-        scratch.rename(target)
+        _publish(scratch, target)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return target, found
+
+
+def _publish(scratch: Path, target: Path) -> None:
+    try:
+        scratch.rename(target)
+    except OSError:
+        raise RequestError(f"{target} was written by another process meanwhile; export again") from None
 
 
 def _version(to: Path, version: int | None) -> int:

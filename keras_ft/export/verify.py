@@ -94,7 +94,7 @@ def _read_expected(folder: Path) -> dict[str, Any]:
 
 def _run_session(folder: Path, requests: dict[str, Any]) -> dict[str, Any]:
     script = Path(__file__).with_name("session_check.py")
-    command = [sys.executable, "-I", str(script), str(folder.resolve())]
+    command = [sys.executable, "-P", str(script), str(folder.resolve())]
     done = subprocess.run(command, input=json.dumps(requests), capture_output=True, text=True)
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["no message"])[-1]

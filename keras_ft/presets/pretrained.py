@@ -72,7 +72,7 @@ def rebuild(folder: Path) -> Pretrained:
         name, pooling = description["name"], description["pooling"]
     except OSError:
         raise RequestError(f"{path} is missing; give a run folder written by 'keras-ft train'") from None
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise RequestError(f"{path} is not a model description of keras_ft ({error!r})") from None
     return Pretrained(name, backbone, config, WordPieceTokenizer.load(folder / "tokenizer"), pooling)
 

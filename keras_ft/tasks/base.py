@@ -49,6 +49,11 @@ class Task(ABC):
     def from_data(cls, rows: Rows, options: Any, default_pooling: str, max_length: int) -> "Task":
         """A new task that has seen the training rows (its labels)."""
 
+    @classmethod
+    @abstractmethod
+    def strata(cls, rows: Rows) -> list[str]:
+        """For each row what a validation set should hold in proportion."""
+
     @abstractmethod
     def to_json(self) -> dict[str, Any]:
         """The constructor's arguments, as JSON can hold them."""

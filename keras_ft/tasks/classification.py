@@ -6,7 +6,7 @@ import numpy as np
 from keras import ops
 
 from keras_ft.batch import TokenBatch
-from keras_ft.data.labels import LabelSet
+from keras_ft.data.labels import LabelSet, label_text
 from keras_ft.data.rows import Rows
 from keras_ft.layers.encoder import encode, pool
 from keras_ft.layers.random import Key, dropout
@@ -56,6 +56,11 @@ class Classification(Task):
         """A task over the labels that occur in `rows`."""
         labels = LabelSet.discover(rows.columns["label"], rows.where)
         return cls(labels.names, options.pooling or default_pooling, max_length)
+
+    @classmethod
+    def strata(cls, rows: Rows) -> list[str]:
+        """The labels."""
+        return [label_text(value, rows.where(i)) for i, value in enumerate(rows.columns["label"])]
 
     def to_json(self) -> dict[str, Any]:
         """The constructor's arguments."""

@@ -1,5 +1,6 @@
 """A task's weights: made for a new run, or read from a run folder."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +9,9 @@ from keras_ft.layers.task_model import TaskModel
 from keras_ft.presets.pretrained import Pretrained, rebuild
 from keras_ft.tasks.base import Task
 from keras_ft.tasks.registry import load_task
+
+WEIGHTS = "model.weights.h5"
+DIGEST = "model.weights.sha256"
 
 
 @dataclass
@@ -26,6 +30,12 @@ def build_model(task: Task, pretrained: Pretrained, seed: int) -> TaskModel:
     return model
 
 
+def save_weights(model: TaskModel, folder: Path) -> None:
+    """Write `model.weights.h5`, and then its sha256, without which it does not count."""
+    model.save_weights(folder / WEIGHTS)
+    (folder / DIGEST).write_text(_sha256(folder / WEIGHTS) + "\n", encoding="utf-8")
+
+
 def load_model(folder: Path) -> TrainedModel:
     """Rebuild task, tokenizer and weights from the `model/` folder of a run.
 
@@ -33,14 +43,17 @@ def load_model(folder: Path) -> TrainedModel:
         RequestError: a file is missing or damaged.
     """
     task = load_task(folder)
+    weights, digest = folder / WEIGHTS, folder / DIGEST
+    if not (weights.is_file() and digest.is_file()):
+        raise RequestError(f"{weights} is missing: the run is not finished; the same 'keras-ft train' goes on with it")
+    if digest.read_text(encoding="utf-8").strip() != _sha256(weights):
+        raise RequestError(f"{weights} is corrupt (its sha256 is not that of {DIGEST}); restore it or train again")
     pretrained = rebuild(folder)
     model = build_model(task, pretrained, seed=0)
-    weights = folder / "model.weights.h5"
-    if not weights.is_file():
-        raise RequestError(f"{weights} is missing; the run was not finished: run 'keras-ft train' on it again")
-    try:
-        model.load_weights(weights)
-    except (OSError, ValueError, KeyError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise RequestError(f"{weights} is corrupt ({reason}); restore it or train again") from None
+    model.load_weights(weights)
     return TrainedModel(task, pretrained, model)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

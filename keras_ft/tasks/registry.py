@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from keras_ft.errors import RequestError
 from keras_ft.recipe import suggest
@@ -22,10 +23,20 @@ def task_class(name: str) -> type[Task]:
     return TASKS[name]
 
 
+def describe(task: Task) -> dict[str, Any]:
+    """A task as JSON can hold it; `rebuild` takes it back."""
+    return {"name": task.name, **task.to_json()}
+
+
+def rebuild(description: dict[str, Any]) -> Task:
+    """The task that `describe` described; raises KeyError or TypeError where it is damaged."""
+    arguments = {name: value for name, value in description.items() if name != "name"}
+    return task_class(description["name"])(**arguments)
+
+
 def save_task(task: Task, folder: Path) -> None:
     """Write `task.json`."""
-    description = {"name": task.name, **task.to_json()}
-    text = json.dumps(description, indent=2, ensure_ascii=False)
+    text = json.dumps(describe(task), indent=2, ensure_ascii=False)
     (folder / "task.json").write_text(text + "\n", encoding="utf-8")
 
 
@@ -37,9 +48,8 @@ def load_task(folder: Path) -> Task:
     """
     path = folder / "task.json"
     try:
-        description = json.loads(path.read_text(encoding="utf-8"))
-        return task_class(description.pop("name"))(**description)
+        return rebuild(json.loads(path.read_text(encoding="utf-8")))
     except OSError:
         raise RequestError(f"{path} is missing; give a run folder written by 'keras-ft train'") from None
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise RequestError(f"{path} is damaged ({error!r}); train again or restore it") from None

@@ -57,6 +57,9 @@ def _options_of_tokenizer_json(path: Path) -> dict[str, Any]:
     ]:
         if is_value != should:
             raise RequestError(f"{path}: {what} is {is_value!r}: only {should!r} can be read")
+    plain = [token["content"] for token in content.get("added_tokens") or [] if not token.get("special")]
+    if plain:
+        raise RequestError(f"{path}: added token {plain[0]!r} is not special: only tokens of the model can be read")
     return {
         "lowercase": normalizer.get("lowercase", True),
         "strip_accents": normalizer.get("strip_accents"),

@@ -41,6 +41,7 @@ class CSVLog(_StepLog):
     def __init__(self, path: Path, metrics: list[str], resumed_step: int):
         super().__init__()
         self.path = path
+        self.step = resumed_step
         self.columns = [*COLUMNS, *(f"val_{name}" for name in metrics)]
         kept = []
         if resumed_step and path.is_file():

@@ -29,19 +29,22 @@ class Checkpoints:
     def __init__(self, folder: Path, keep: int):
         self.folder = folder
         self.keep = keep
+        for half in folder.glob("*.writing"):  # left by a run that was killed
+            shutil.rmtree(half)
 
     def save(self, step: int, state: dict[str, np.ndarray], progress: Progress) -> None:
-        """Write the checkpoint of a step, then delete those beyond `keep`."""
+        """Write the checkpoint of a step; delete those beyond `keep`, and best weights that none of the kept names."""
         _write(self.folder / f"step-{step:08d}", state, progress)
         for old in self._steps()[: -self.keep]:
             shutil.rmtree(old)
+        named = {_read_progress(kept).get("best_step") for kept in self._steps()}
+        for best in self.folder.glob("best-*"):
+            if int(best.name[5:]) not in named:
+                shutil.rmtree(best)
 
     def save_best(self, step: int, state: dict[str, np.ndarray], progress: Progress) -> None:
-        """Write the weights of the best evaluation so far, then delete those of the one before."""
-        kept = _write(self.folder / f"best-{step:08d}", state, progress)
-        for old in self.folder.glob("best-*"):
-            if old != kept:
-                shutil.rmtree(old)
+        """Write the weights of the best evaluation so far; `progress` says what was measured."""
+        _write(self.folder / f"best-{step:08d}", state, progress)
 
     def latest(self) -> tuple[dict[str, np.ndarray], Progress] | None:
         """State and progress of the last whole checkpoint, None if there is none.
@@ -60,7 +63,7 @@ class Checkpoints:
         return sorted(p for p in self.folder.glob("step-*") if p.is_dir() and p.name[5:].isdigit())
 
 
-def _write(target: Path, state: dict[str, np.ndarray], progress: Progress) -> Path:
+def _write(target: Path, state: dict[str, np.ndarray], progress: Progress) -> None:
     from safetensors.numpy import save_file
 
     scratch = target.with_name(target.name + ".writing")
@@ -73,7 +76,6 @@ def _write(target: Path, state: dict[str, np.ndarray], progress: Progress) -> Pa
     shutil.rmtree(target, ignore_errors=True)  # left by a run that was killed after this step; it is made again
     scratch.rename(target)
     _to_disk(target.parent)
-    return target
 
 
 def _read(folder: Path) -> tuple[dict[str, np.ndarray], Progress]:
@@ -81,12 +83,15 @@ def _read(folder: Path) -> tuple[dict[str, np.ndarray], Progress]:
     from safetensors.numpy import load_file
 
     try:
-        progress = json.loads((folder / "progress.json").read_text(encoding="utf-8"))
-        return load_file(folder / "state.safetensors"), progress
+        return load_file(folder / "state.safetensors"), _read_progress(folder)
     except (OSError, ValueError, SafetensorError) as error:
         raise WorkError(
             f"checkpoint {folder} cannot be read ({error}); delete it to go on from the one before"
         ) from None
+
+
+def _read_progress(folder: Path) -> Progress:
+    return json.loads((folder / "progress.json").read_text(encoding="utf-8"))
 
 
 def _to_disk(path: Path) -> None:

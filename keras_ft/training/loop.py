@@ -18,11 +18,12 @@ from keras_ft.data.arrays import TokenArrays
 from keras_ft.data.pipeline import batches
 from keras_ft.data.plan import plan
 from keras_ft.errors import RequestError, WorkError
-from keras_ft.evaluation.evaluate import evaluate
+from keras_ft.evaluation.evaluate import EXAMPLES_AT_ONCE, evaluate
 from keras_ft.recipe import EarlyStopping, Interval, TrainSection, suggest
 from keras_ft.tasks.base import Task
 from keras_ft.training.checkpoint import Checkpoints
 from keras_ft.training.engine import Engine
+from keras_ft.training.interrupt import stop_requests
 
 
 @dataclass
@@ -104,19 +105,20 @@ class Loop:
         return self.progress.step
 
     def run(self, callbacks: Sequence[keras.callbacks.Callback] = ()) -> Progress:
-        """Train to the end, calling ordinary Keras callbacks, and leave the best weights in the engine's model."""
+        """Train to the end, calling ordinary Keras callbacks, and leave the best weights in the engine's model.
+
+        Raises:
+            KeyboardInterrupt: SIGINT or SIGTERM came; a checkpoint was written after the step under way.
+            WorkError: the loss is no longer finite.
+        """
         self.callbacks = keras.callbacks.CallbackList(list(callbacks), model=self.engine.model)
         self.callbacks.set_params({"epochs": self.settings.epochs, "steps": self.total_steps, "verbose": 0})
         self.engine.model.stop_training = False
         self.callbacks.on_train_begin()
         self._last_save = time.monotonic()
-        try:
+        with stop_requests() as self._stop:
             while not self.progress.finished:
                 self._run_epoch()
-        except KeyboardInterrupt:
-            self._save()
-            self.tell(f"Interrupted after step {self.progress.step}; the same command goes on from there.")
-            raise
         if self.progress.best_step >= 0:
             self.engine.load_state(self.checkpoints.best(self.progress.best_step))
         self.callbacks.on_train_end(self.progress.best)
@@ -136,10 +138,14 @@ class Loop:
             metrics = self._settle(len(batch_plan)) or metrics
             if progress.finished:
                 break
+            if self._stop.requested:
+                self._save()
+                self.tell(f"Interrupted after step {progress.step}; the same command goes on from there.")
+                raise KeyboardInterrupt
             if self._is_checkpoint_due(len(batch_plan)):
                 self._save()
-        loss = float(np.mean(losses)) if losses else math.nan
-        self.callbacks.on_epoch_end(progress.epoch, {"loss": loss} | {f"val_{k}": v for k, v in metrics.items()})
+        logs = {"loss": float(np.mean(losses))} if losses else {}
+        self.callbacks.on_epoch_end(progress.epoch, logs | {f"val_{k}": v for k, v in metrics.items()})
         progress.finished |= bool(self.engine.model.stop_training)
         if progress.finished:
             self._save()
@@ -180,14 +186,14 @@ class Loop:
 
     def _evaluate(self) -> dict[str, float]:
         self.callbacks.on_test_begin()
-        metrics = evaluate(self.engine.eval_step, self.task, self.validation)
+        metrics = evaluate(self.engine.eval_step, self.task, self.validation, self._evaluation_batch_size)
         self.callbacks.on_test_end(metrics)
         progress, metric = self.progress, self.stopping.metric
         sign = -1.0 if metric in ("loss", "perplexity") else 1.0
         if not progress.best or sign * metrics[metric] > sign * progress.best[metric]:
-            progress.best, progress.best_step, progress.evaluations_without_gain = metrics, progress.step, 0
             weights = {k: v for k, v in self.engine.state().items() if k.startswith("model/")}
             self.checkpoints.save_best(progress.step, weights, metrics)
+            progress.best, progress.best_step, progress.evaluations_without_gain = metrics, progress.step, 0
         else:
             progress.evaluations_without_gain += 1
             if progress.evaluations_without_gain >= self.stopping.patience:
@@ -200,9 +206,11 @@ class Loop:
     def _is_due(self, every: Interval, steps_per_epoch: int) -> bool:
         if every.unit == "steps":
             return self.progress.step % max(1, round(every.amount)) == 0
+        batch, epoch_ends = self.progress.batch, self.progress.batch == steps_per_epoch
         if every.amount >= 1:
-            return self.progress.batch == steps_per_epoch and (self.progress.epoch + 1) % round(every.amount) == 0
-        return self.progress.batch % max(1, round(every.amount * steps_per_epoch)) == 0
+            return epoch_ends and (self.progress.epoch + 1) % round(every.amount) == 0
+        parts = round(1 / every.amount)  # of an epoch, the last of which ends with it
+        return batch > 0 and batch * parts // steps_per_epoch > (batch - 1) * parts // steps_per_epoch
 
     def _is_checkpoint_due(self, steps_per_epoch: int) -> bool:
         every = self.settings.checkpoint.every
@@ -214,6 +222,11 @@ class Loop:
         progress = vars(self.progress) | {"fingerprint": self.fingerprint}
         self.checkpoints.save(self.progress.step, self.engine.state(), progress)
         self._last_save = time.monotonic()
+
+    @property
+    def _evaluation_batch_size(self) -> int:
+        """What needs small batches to be trained needs them to be evaluated."""
+        return min(EXAMPLES_AT_ONCE, 2 * (self.settings.batch_size or EXAMPLES_AT_ONCE))
 
     def _plan(self, epoch: int) -> list[np.ndarray]:
         return plan(

@@ -1,6 +1,7 @@
 """From data files to the tokenized arrays of each split, once; a resumed run finds them where they are."""
 
 import dataclasses
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +16,10 @@ from keras_ft.presets.pretrained import Pretrained
 from keras_ft.recipe import DataSection, Recipe, check_options, suggest
 from keras_ft.tasks.base import Task
 from keras_ft.tasks.encode import encode_rows, read_examples
-from keras_ft.tasks.registry import load_task, save_task, task_class
+from keras_ft.tasks.registry import describe, rebuild, task_class
 from keras_ft.tasks.samples import choose_samples, write_samples
+
+MARKER = "prepared.json"  # written last: without it `data/` holds nothing
 
 
 @dataclass
@@ -58,13 +61,18 @@ def prepare(recipe: Recipe, pretrained: Pretrained, folder: Path, tell: Callable
     rows = _read_splits(kind, data, recipe.train.seed)
     task = kind.from_data(rows["train"], options, pretrained.pooling, data.max_length)
     targets = {name: task.targets(split) for name, split in rows.items()}  # refuse bad labels before any work
+    marker = folder / MARKER
+    marker.unlink(missing_ok=True)
     splits = {}
     for name, split in rows.items():
         tell(f"Tokenizing {name}: {len(split):,} examples")
         chunks = encode_rows(task, pretrained.tokenizer, split, targets[name])
         splits[name] = TokenArrays.write(folder / name, mark, chunks, task.axes)
-    save_task(task, folder)
     write_samples(choose_samples(rows["validation"], task.text_columns), folder)
+    description = {"fingerprint": mark, "task": describe(task), "splits": list(splits)}
+    scratch = marker.with_suffix(".writing")
+    scratch.write_text(json.dumps(description, ensure_ascii=False) + "\n", encoding="utf-8")
+    scratch.replace(marker)
     return Prepared(task, splits, mark)
 
 
@@ -104,20 +112,22 @@ def _fingerprint(recipe: Recipe, pretrained: Pretrained) -> str:
 
 
 def _open(folder: Path, mark: str) -> Prepared | None:
-    if not (folder / "task.json").is_file():
+    try:
+        description = json.loads((folder / MARKER).read_text(encoding="utf-8"))
+        if description["fingerprint"] != mark:
+            return None
+        splits = {name: TokenArrays.open(folder / name, mark) for name in description["splits"]}
+        task = rebuild(description["task"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    names = [name for name in ("train", "validation", "test") if (folder / name).is_dir()]
-    splits = {name: TokenArrays.open(folder / name, mark) for name in names}
     opened = {name: arrays for name, arrays in splits.items() if arrays is not None}
-    if len(opened) < len(splits) or not {"train", "validation"} <= opened.keys():
-        return None
-    return Prepared(load_task(folder), opened, mark)
+    return Prepared(task, opened, mark) if len(opened) == len(splits) else None
 
 
 def _read_splits(kind: type[Task], data: DataSection, seed: int) -> dict[str, Rows]:
     rows = {name: read_examples(kind, files, data.columns) for name, files in _files(data).items()}
     if isinstance(data.validation, float):
         whole = rows["train"]
-        train, validation = stratified_split(whole.columns[kind.target_columns[0]], data.validation, seed)
+        train, validation = stratified_split(kind.strata(whole), data.validation, seed)
         rows["train"], rows["validation"] = whole.select(train), whole.select(validation)
     return rows

@@ -8,13 +8,12 @@ from typing import Any
 
 import keras
 
+from keras_ft.data.arrays import TokenArrays
 from keras_ft.evaluation.evaluate import evaluate
 from keras_ft.presets.load import load_pretrained
-from keras_ft.presets.pretrained import Pretrained
 from keras_ft.recipe import Recipe
 from keras_ft.run_folder import RunFolder
-from keras_ft.tasks.base import Task
-from keras_ft.tasks.model import build_model
+from keras_ft.tasks.model import build_model, save_weights
 from keras_ft.tasks.registry import save_task
 from keras_ft.tasks.samples import read_samples, write_samples
 from keras_ft.training.callbacks import CSVLog, TensorBoardLog
@@ -57,19 +56,28 @@ def train(
         if finished is not None:
             tell(f"{run.path} is finished already; delete it to train again")
             return finished
-        return _train(recipe, run, callbacks, tell)
+        with run.discarded_if_refused():
+            loop, test = _set_up(recipe, run, tell)
+        metrics = _run(loop, run, callbacks)
+        if test is not None:
+            tell(f"Testing on {test.num_examples:,} examples")
+            metrics["test"] = evaluate(loop.engine.eval_step, loop.task, test)
+        metrics = {"task": recipe.task.name, "backbone": _backbone_name(recipe), **metrics}
+        run.write_metrics(metrics)
+        return metrics
 
 
-def _train(
-    recipe: Recipe, run: RunFolder, callbacks: Sequence[keras.callbacks.Callback], tell: Callable[[str], None]
-) -> dict[str, Any]:
+def _set_up(recipe: Recipe, run: RunFolder, tell: Callable[[str], None]) -> tuple[Loop, TokenArrays | None]:
+    """Everything that can be refused, before the first step: model, data, checkpoint; and the test arrays."""
     keras.utils.set_random_seed(recipe.train.seed)
     pretrained = load_pretrained(recipe.backbone)
     prepared = prepare(recipe, pretrained, run.data, tell)
+    pretrained.save(run.model)
+    save_task(prepared.task, run.model)
+    write_samples(read_samples(run.data, prepared.task.text_columns), run.model)
     model = build_model(prepared.task, pretrained, recipe.train.seed)
-    engine = TFEngine(model, prepared.task, recipe.train)
     loop = Loop(
-        engine,
+        TFEngine(model, prepared.task, recipe.train),
         prepared.task,
         recipe.train,
         prepared.splits["train"],
@@ -78,40 +86,32 @@ def _train(
         prepared.fingerprint,
         tell=tell,
     )
-    step = loop.resume()
-    if step:
-        tell(f"Resuming from step {step} of {loop.total_steps}")
+    if loop.resume():
+        tell(f"Resuming from step {loop.progress.step} of {loop.total_steps}")
+    return loop, prepared.splits.get("test")
+
+
+def _run(loop: Loop, run: RunFolder, callbacks: Sequence[keras.callbacks.Callback]) -> dict[str, Any]:
+    """Train and write the weights; returns the validation metrics and the cost."""
+    step = loop.progress.step
     bar = ProgressBar(loop.total_steps, loop.stopping.metric, step)
-    metric_names = ["loss", *prepared.task.metrics().names]
+    metric_names = ["loss", *loop.task.metrics().names]
     logs = [CSVLog(run.log_file, metric_names, step), TensorBoardLog(run.events, step), bar]
     try:
         progress = loop.run([*logs, *callbacks])
     finally:
         bar.close()
-    save_model(run, prepared.task, pretrained, model)
-    metrics = {
-        "task": recipe.task.name,
-        "backbone": pretrained.name,
-        "validation": progress.best,
-        "train": _cost(progress, model),
-    }
-    if "test" in prepared.splits:
-        tell(f"Testing on {prepared.splits['test'].num_examples:,} examples")
-        metrics["test"] = evaluate(engine.eval_step, prepared.task, prepared.splits["test"])
-    run.write_metrics(metrics)
-    return metrics
+    save_weights(loop.engine.model, run.model)
+    return {"validation": progress.best, "train": _cost(progress, loop.engine.model)}
 
 
-def save_model(run: RunFolder, task: Task, pretrained: Pretrained, model: keras.Model) -> None:
-    """Write `model/`: all that export, evaluate and predict need."""
-    pretrained.save(run.model)
-    save_task(task, run.model)
-    write_samples(read_samples(run.data, task.text_columns), run.model)
-    model.save_weights(run.weights_file)
+def _backbone_name(recipe: Recipe) -> str:
+    return recipe.backbone if isinstance(recipe.backbone, str) else "from scratch"
 
 
 def _cost(progress: Progress, model: keras.Model) -> dict[str, float | int]:
     seconds = max(progress.seconds, 1e-9)
+    unit = 1 if sys.platform == "darwin" else 1024
     return {
         "examples": progress.examples,
         "seconds": round(progress.seconds, 2),
@@ -120,5 +120,5 @@ def _cost(progress: Progress, model: keras.Model) -> dict[str, float | int]:
         "padding_fraction": round(1.0 - progress.tokens / max(1, progress.slots), 6),
         "trainable_parameters": int(sum(v.value.shape.num_elements() for v in model.trainable_variables)),
         "total_parameters": int(model.count_params()),
-        "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit,
     }

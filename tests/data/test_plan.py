@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keras_ft.data.plan import evaluation_plan, plan, steps_per_epoch
+from keras_ft.data.plan import evaluation_plan, plan
 
 unhurried = settings(deadline=None)
 
@@ -34,7 +34,6 @@ def test_every_example_comes_exactly_once_and_the_plan_depends_on_its_arguments_
     batches = plan(lengths, seed, epoch, window=window, **size)
     assert sorted(joined(batches)) == list(range(len(lengths)))
     assert same(batches, plan(lengths, seed, epoch, window=window, **size))
-    assert steps_per_epoch(lengths, seed, epoch, window=window, **size) == len(batches)
 
 
 @unhurried
@@ -112,7 +111,6 @@ def test_contradictory_sizes_are_a_mistake_of_the_caller(arguments, said):
     for call in (
         lambda: plan(lengths, 0, 0, **arguments),
         lambda: evaluation_plan(lengths, **arguments),
-        lambda: steps_per_epoch(lengths, 0, 0, **arguments),
     ):
         with pytest.raises(ValueError, match=said):
             call()

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keras_ft.data.split import random_split, stratified_split
+from keras_ft.data.split import stratified_split
 from keras_ft.errors import RequestError
 
 unhurried = settings(deadline=None)
@@ -57,32 +57,18 @@ def test_many_small_labels_do_not_always_send_the_same_ones_to_validation():
     assert first != second
 
 
-@unhurried
-@given(st.integers(2, 200), FRACTIONS, SEEDS)
-def test_random_split_parts_the_examples_and_leaves_neither_side_empty(num_examples, fraction, seed):
-    train, validation = random_split(num_examples, fraction, seed)
-    assert sorted([*train, *validation]) == list(range(num_examples))
-    assert len(validation) == min(max(round(num_examples * fraction), 1), num_examples - 1)
-    assert np.array_equal(validation, random_split(num_examples, fraction, seed)[1])
-
-
-def test_another_seed_gives_another_split():
-    assert not np.array_equal(random_split(1000, 0.1, 0)[1], random_split(1000, 0.1, 1)[1])
-
-
 def test_split_stays_what_it_was_in_other_versions_of_numpy():
-    assert random_split(20, 0.3, seed=7)[1].tolist() == [1, 3, 4, 6, 8, 16]
     assert stratified_split(["a", "b"] * 10, 0.3, seed=7)[1].tolist() == [1, 3, 4, 8, 16, 19]
 
 
 @pytest.mark.parametrize("fraction", [0, 1, 1.5, -0.1])
 def test_fraction_outside_its_range_is_a_mistake_of_the_caller(fraction):
     with pytest.raises(ValueError, match="strictly between 0 and 1"):
-        random_split(10, fraction, 0)
+        stratified_split(["a", "b"] * 5, fraction, 0)
 
 
 def test_too_few_examples_to_split_ask_for_a_validation_file():
     with pytest.raises(RequestError, match=r"1 examples cannot be split; name a file as data\.validation"):
-        random_split(1, 0.5, 0)
+        stratified_split(["a"], 0.5, 0)
     with pytest.raises(RequestError, match=r"no label has a second example to hold out; name a file"):
         stratified_split(["a", "b", "c"], 0.5, 0)

@@ -34,8 +34,10 @@ def test_a_crash_while_writing_leaves_the_last_good_one(tmp_path):
 def test_only_the_best_weights_are_kept_whatever_keep_says(tmp_path):
     checkpoints = Checkpoints(tmp_path, keep=1)
     checkpoints.save_best(5, STATE, {})
+    checkpoints.save(7, STATE, {"best_step": 5})
     checkpoints.save_best(10, {"model/kernel": STATE["model/kernel"] + 1}, {})
-    checkpoints.save(12, STATE, {"step": 12})
+    assert checkpoints.best(5), "the last checkpoint still names it"
+    checkpoints.save(12, STATE, {"best_step": 10})
     assert np.array_equal(checkpoints.best(10)["model/kernel"], STATE["model/kernel"] + 1)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["best-00000010", "step-00000012"]
 

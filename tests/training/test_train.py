@@ -14,6 +14,7 @@ import pytest
 
 from keras_ft.errors import RequestError, WorkError
 from keras_ft.recipe import load_recipe
+from keras_ft.run_folder import RunFolder
 from keras_ft.tasks.model import load_model
 from keras_ft.training.train import train
 from tests.tiny import write_recipe
@@ -33,7 +34,9 @@ def test_a_run_learns_and_leaves_all_that_the_interface_names(tiny_run):
     metrics = json.loads((tiny_run / "metrics.json").read_text())
     assert metrics["test"]["accuracy"] >= 0.9
     assert metrics["task"] == "classification"
+    ids = np.load(tiny_run / "data" / "train" / "ids.npy")  # what the dense layers multiply
     assert metrics["train"]["padding_fraction"] == 0
+    assert metrics["train"]["tokens_per_second"] == pytest.approx(12 * len(ids) / metrics["train"]["seconds"], rel=1e-2)
     assert metrics["train"]["examples"] == 36 * 12
     assert metrics["train"]["trainable_parameters"] == metrics["train"]["total_parameters"]
     for name in ("recipe.yaml", "log.csv", "events", "checkpoints", "data"):
@@ -141,17 +144,17 @@ def test_a_refused_recipe_leaves_no_run_behind(tmp_path):
     train(load_recipe(tmp_path / "recipe.yaml", ["train.epochs=1"]), tmp_path / "run", tell=silent)
 
 
-@pytest.mark.parametrize("where", ["in the last evaluation", "in the middle"])
+@pytest.mark.parametrize("where", ["in an evaluation", "in the middle"])
 def test_an_interrupted_run_goes_on_and_ends_as_one_never_interrupted(tiny_run, tmp_path, where):
     class Interrupt(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
             self.step = logs["step"]
             if where == "in the middle" and self.step == 13:
-                raise KeyboardInterrupt
+                os.kill(os.getpid(), signal.SIGINT)
 
         def on_test_begin(self, logs=None):
-            if where == "in the last evaluation" and self.step == 60:
-                raise KeyboardInterrupt
+            if where == "in an evaluation" and self.step == 30:
+                os.kill(os.getpid(), signal.SIGTERM)
 
     recipe, told = load_recipe(tiny_run.parent / "recipe.yaml"), []
     with pytest.raises(KeyboardInterrupt):
@@ -163,13 +166,47 @@ def test_an_interrupted_run_goes_on_and_ends_as_one_never_interrupted(tiny_run, 
     assert metrics["validation"] == json.loads((tiny_run / "metrics.json").read_text())["validation"]
 
 
+def test_a_crash_between_steps_resumes_from_the_last_checkpoint_with_every_best_it_names(tiny_run, tmp_path):
+    class Crash(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if logs["step"] == 33:
+                raise RuntimeError("the machine caught fire")
+
+    recipe = load_recipe(tiny_run.parent / "recipe.yaml")
+    recipe.train.checkpoint.every.amount, recipe.train.checkpoint.every.unit = 12, "steps"
+    with pytest.raises(RuntimeError):
+        train(recipe, tmp_path / "run", [Crash()], silent)
+    (tmp_path / "run" / "checkpoints" / "step-00000099.writing").mkdir()
+    train(recipe, tmp_path / "run", tell=silent)
+    for ours, theirs in zip(weights_of(tiny_run), weights_of(tmp_path / "run"), strict=True):
+        assert np.array_equal(ours, theirs)
+    assert not list((tmp_path / "run" / "checkpoints").glob("*.writing"))
+
+
+def test_two_processes_do_not_train_in_one_folder(tmp_path):
+    recipe, run = load_recipe(write_recipe(tmp_path)), RunFolder(tmp_path / "run")
+    with run.claimed(recipe), pytest.raises(RequestError, match="another process is training"):
+        train(recipe, tmp_path / "run", tell=silent)
+
+
+@pytest.mark.parametrize(
+    ("every", "steps"),
+    [("1 epoch", [5, 10]), ("0.5 epochs", [3, 5, 8, 10]), ("0.3 epochs", [2, 4, 5, 7, 9, 10]), ("4 steps", [4, 8, 10])],
+)
+def test_evaluations_fall_where_the_recipe_says_and_at_the_end(tmp_path, every, steps):
+    recipe = load_recipe(write_recipe(tmp_path), ["train.epochs=2", f"train.evaluate_every={every}"])
+    train(recipe, tmp_path / "run", tell=silent)
+    with (tmp_path / "run" / "log.csv").open() as file:
+        assert [int(row["step"]) for row in csv.DictReader(file) if row["val_loss"]] == steps
+
+
 def test_changed_data_do_not_continue_an_old_checkpoint(tmp_path):
     recipe = load_recipe(write_recipe(tmp_path))
 
     class Crash(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
             if logs["step"] == 7:
-                raise KeyboardInterrupt
+                os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
         train(recipe, tmp_path / "run", [Crash()], silent)
