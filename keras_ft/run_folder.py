@@ -32,6 +32,7 @@ class RunFolder:
         self.data = self.path / "data"
         self.model = self.path / "model"
         self.lock_file = self.path / ".lock"
+        self._made_here = False
 
     @contextmanager
     def claimed(self, recipe: Recipe) -> Iterator[None]:
@@ -42,6 +43,7 @@ class RunFolder:
                 another process trains in it.
         """
         self._check_free(recipe)
+        self._made_here = not self.path.exists()
         try:
             self.model.mkdir(parents=True, exist_ok=True)
             lock = self.lock_file.open("w")
@@ -67,6 +69,8 @@ class RunFolder:
                     shutil.rmtree(ours, ignore_errors=True)
                 for ours in (self.log_file, self.recipe_file, self.lock_file):
                     ours.unlink(missing_ok=True)
+                if self._made_here:
+                    self.path.rmdir()
             raise
 
     def read_recipe(self) -> Recipe:
