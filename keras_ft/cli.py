@@ -1,6 +1,7 @@
 """`keras-ft VERB`: parses, calls one function, prints; no logic. Heavy imports wait until a verb needs them."""
 
 import json
+import logging
 import os
 import sys
 import warnings
@@ -37,6 +38,7 @@ def main() -> None:
         sys.argv.remove("--debug")
     else:
         warnings.filterwarnings("ignore")
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)
     try:
         app()
     except KerasFTError as error:
@@ -71,7 +73,7 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train, test, and write the run folder; run again on the same folder it resumes."""
-    from keras_ft.recipe import load_recipe
+    from keras_ft.recipe_file import load_recipe
 
     loaded = load_recipe(recipe, overrides or [])
     from keras_ft.training.train import train as run_training

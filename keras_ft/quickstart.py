@@ -6,7 +6,7 @@ from typing import Any
 
 from keras_ft.errors import RequestError
 from keras_ft.export.export import export
-from keras_ft.recipe import load_recipe
+from keras_ft.recipe_file import load_recipe
 from keras_ft.serving.background import BackgroundServer
 from keras_ft.serving.client import Client
 from keras_ft.training.train import train

@@ -7,7 +7,6 @@ recipe.train.learning_rate
 import difflib
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
@@ -151,34 +150,6 @@ class Recipe(Section):
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
-def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
-    """Read a recipe.
-
-    Args:
-        path: the YAML file. Relative paths of data files and of the backbone start at its folder.
-        overrides: settings such as `train.epochs=1`; the value is YAML.
-
-    Raises:
-        RequestError: there is no such file, it is not YAML, a key is unknown or a value has the wrong type.
-    """
-    path = Path(path)
-    text = _read(path)
-    try:
-        tree = yaml.safe_load(text)
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.YAMLError as error:
-        raise RequestError(f"{path} is not valid YAML: {_one_line(error)}") from None
-    if not isinstance(tree, dict):
-        raise RequestError(f"{path} should be a YAML mapping with the keys task, backbone and data")
-    for override in overrides:
-        _override(tree, override)
-    try:
-        recipe = Recipe.model_validate(tree)
-    except ValidationError as error:
-        raise RequestError(_explain(error, path, node, tree)) from None
-    return _resolve_paths(recipe, path.resolve().parent)
-
-
 def suggest(name: str, known: Sequence[str]) -> str:
     """A clause for an error message: the nearest known name, or all of them."""
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
@@ -199,64 +170,17 @@ def check_options(owner: str, options: dict[str, Any], model: type[Section]) -> 
     try:
         return model.model_validate(options)
     except ValidationError as error:
-        raise RequestError(f"{owner}: {_describe(error.errors()[0], model)}") from None
+        raise RequestError(f"{owner}: {describe_error(error.errors()[0], model)}") from None
 
 
-def _read(path: Path) -> str:
-    if not path.is_file():
-        what = "is a folder, not a recipe" if path.is_dir() else "does not exist"
-        raise RequestError(f"recipe {path} {what}; give the path of a YAML file")
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise RequestError(f"recipe {path} is not valid UTF-8 (byte {error.start}); save it as UTF-8") from None
-    if not text.strip():
-        raise RequestError(f"recipe {path} is empty; it needs the keys task, backbone and data")
-    return text
+def describe_error(error: Any, model: type[BaseModel], name: str | None = None) -> str:
+    """One of pydantic's errors in our words.
 
-
-def _override(tree: dict[str, Any], override: str) -> None:
-    key, equals, value = override.partition("=")
-    if not equals:
-        raise RequestError(f"--set {override} should look like train.epochs=1")
-    try:
-        parsed = yaml.safe_load(value)
-    except yaml.YAMLError:
-        raise RequestError(f"--set {override}: {value!r} is not a YAML value") from None
-    *sections, last = key.strip().split(".")
-    for section in sections:
-        child = tree.get(section)
-        if isinstance(child, str) and section in ("task", "optimizer"):
-            child = {"name": child}
-        tree[section] = child if isinstance(child, dict) else {}
-        tree = tree[section]
-    tree[last] = parsed
-
-
-def _explain(error: ValidationError, path: Path, node: yaml.Node | None, tree: dict[str, Any]) -> str:
-    first = min(error.errors(), key=lambda e: 0 if e["type"] == "extra_forbidden" else 1)
-    keys = [part for part in first["loc"] if isinstance(part, str) and _is_key(part)]
-    model = _model_at(keys[:-1])
-    line = _line_of(node, keys)
-    where = f"{path} line {line}" if line else f"{path}"
-    return f"{where}: {_describe(first, model, '.'.join(keys))}"
-
-
-def _is_key(part: str) -> bool:
-    """Whether a location names a key; pydantic also names the branch of a union, such as `list[str]`."""
-    return not re.search(r"[\[\(-]", part) and part not in ("float", "str", "int", "constrained-float")
-
-
-def _model_at(keys: list[str]) -> type[BaseModel]:
-    model: type[BaseModel] = Recipe
-    for key in keys:
-        annotation = model.model_fields[key].annotation if key in model.model_fields else None
-        candidates = [annotation, *getattr(annotation, "__args__", ())]
-        model = next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), model)
-    return model
-
-
-def _describe(error: Any, model: type[BaseModel], name: str | None = None) -> str:
+    Args:
+        error: a member of `ValidationError.errors()`.
+        model: the section that the wrong key belongs to.
+        name: the key with its sections, dotted; by default what the error says.
+    """
     name = name or ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
         last = str(error["loc"][-1])
@@ -266,39 +190,3 @@ def _describe(error: Any, model: type[BaseModel], name: str | None = None) -> st
     message = error["msg"].removeprefix("Value error, ").removeprefix("Input ")
     shown = "" if isinstance(error["input"], dict) else f", not {error['input']!r}"
     return f"{name + ': ' if name else ''}{message}{shown}"
-
-
-def _line_of(node: yaml.Node | None, keys: list[str]) -> int | None:
-    line = None
-    for key in keys:
-        if not isinstance(node, yaml.MappingNode):
-            break
-        found = next(((k, v) for k, v in node.value if k.value == key), None)
-        if not found:
-            break
-        line, node = found[0].start_mark.line + 1, found[1]
-    return line
-
-
-def _resolve_paths(recipe: Recipe, folder: Path) -> Recipe:
-    def absolute(name: str) -> str:
-        return name if re.match(r"\w+:", name) else str((folder / Path(name).expanduser()).resolve())
-
-    data = recipe.data
-    data.train = [absolute(name) for name in data.train]
-    if isinstance(data.validation, list):
-        data.validation = [absolute(name) for name in data.validation]
-    if data.test:
-        data.test = [absolute(name) for name in data.test]
-    if isinstance(recipe.backbone, dict):
-        recipe.backbone = {
-            key: absolute(value) if key == "vocabulary" and isinstance(value, str) else value
-            for key, value in recipe.backbone.items()
-        }
-    elif (folder / Path(recipe.backbone).expanduser()).is_dir():
-        recipe.backbone = absolute(recipe.backbone)
-    return recipe
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())

@@ -28,7 +28,7 @@ def shared_data() -> Path:
 @pytest.fixture(scope="session")
 def tiny_run(tmp_path_factory) -> Path:
     """A finished run of a tiny classifier."""
-    from keras_ft.recipe import load_recipe
+    from keras_ft.recipe_file import load_recipe
     from keras_ft.training.train import train
     from tests.tiny import write_recipe
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from keras_ft.recipe import load_recipe
+from keras_ft.recipe_file import load_recipe
 
 ROOT = Path(__file__).resolve().parents[1]
 RECIPES = sorted(ROOT.glob("pipelines/**/*.yaml"))

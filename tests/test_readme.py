@@ -61,7 +61,7 @@ def test_every_block_of_the_readme_runs(tmp_path):
 
 def test_the_recipe_from_scratch_is_accepted(tmp_path):
     from keras_ft.presets.load import load_pretrained
-    from keras_ft.recipe import load_recipe
+    from keras_ft.recipe_file import load_recipe
     from tests.tiny import write_vocabulary
 
     code = next(code for language, code in blocks() if "from_scratch" in code)

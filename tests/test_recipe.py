@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from keras_ft.errors import RequestError
-from keras_ft.recipe import Recipe, load_recipe
+from keras_ft.recipe import Recipe
+from keras_ft.recipe_file import load_recipe
 
 MINIMAL = "task: classification\nbackbone: minilm_l6_en_uncased\ndata:\n  train: train.jsonl\n"
 

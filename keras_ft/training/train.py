@@ -37,7 +37,7 @@ def train(
     """Train, test and save; a folder that holds an unfinished run of the same recipe is resumed.
 
     Args:
-        recipe: from `load_recipe`.
+        recipe: from `keras_ft.recipe_file.load_recipe`.
         out: the run folder.
         callbacks: more Keras callbacks, called after ours.
         tell: is given a line for the user.

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from keras_ft.errors import RequestError, WorkError
-from keras_ft.recipe import load_recipe
+from keras_ft.recipe_file import load_recipe
 from keras_ft.run_folder import RunFolder
 from keras_ft.tasks.model import load_model
 from keras_ft.training.train import train
