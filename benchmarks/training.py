@@ -27,7 +27,7 @@ CONTENDERS = {
 }
 
 
-def main(rounds: int = 5, steps: int = 30) -> None:
+def main(rounds: int = 12, steps: int = 12) -> None:
     """Measure rounds of so many steps, print, and write results/training.json."""
     before = machine()
     sst2.read("train")
