@@ -40,18 +40,19 @@ def test_every_block_of_the_readme_runs(tmp_path):
     (tmp_path / ".venv" / "serve").touch()  # this environment stands for the one that make would build
     environment = {**os.environ, "PATH": f"{bin_folder}:{os.environ['PATH']}", "ARGS": SHORTENED}
     script = "set -euo pipefail\n" + "".join(as_shell(*block) for block in blocks())
-    process = subprocess.Popen(
-        ["bash", "-c", script],
-        cwd=tmp_path,
-        env=environment,
-        stdout=(tmp_path / "out").open("w"),
-        stderr=(tmp_path / "err").open("w"),
-        start_new_session=True,
-    )
-    try:
-        process.wait(600)
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)  # the server that the README leaves running
+    with (tmp_path / "out").open("w") as stdout, (tmp_path / "err").open("w") as stderr:
+        process = subprocess.Popen(
+            ["bash", "-c", script],
+            cwd=tmp_path,
+            env=environment,
+            stdout=stdout,
+            stderr=stderr,
+            start_new_session=True,
+        )
+        try:
+            process.wait(600)
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)  # the server that the README leaves running
     out, err = ((tmp_path / name).read_text(encoding="utf-8") for name in ("out", "err"))
     assert process.returncode == 0, err[-3000:]
     assert '"state": "AVAILABLE"' in out
