@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_ft.errors import RequestError
-from keras_ft.export.export import export
+from keras_ft.export.export import export, version_folder
 from keras_ft.recipe_file import load_recipe
 from keras_ft.serving.background import BackgroundServer
 from keras_ft.serving.client import Client
@@ -34,6 +34,7 @@ def quickstart(out: Path, models: Path, overrides: list[str], tell: Callable[[st
         `metrics` of the run, the exported `version` folder, and `answers` that came through the REST API.
     """
     recipe = load_recipe(_find_recipe(), overrides)
+    version_folder(models)  # refuse a wrong name now rather than after training
     metrics = train(recipe, out, tell=tell)
     if "test" in metrics:
         tell(f"Test accuracy {metrics['test']['accuracy']:.4f}")

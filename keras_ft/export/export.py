@@ -40,11 +40,7 @@ def export(
         raise RequestError(f"--dtype {dtype} is unknown; known: {', '.join(DTYPES)}")
     if top_k is not None and top_k < 1:
         raise RequestError(f"--top-k {top_k} should be at least 1")
-    if not re.fullmatch(r"[\w.-]+", to.resolve().name) or to.resolve().name.isdigit():
-        raise RequestError(
-            f"--to {to} should end in the model's name (letters, digits, '_', '-', '.'; not only digits)"
-        )
-    target = to / str(_version(to, version))
+    target = version_folder(to, version)
     trained = load_model(run / "model")
     try:
         to.mkdir(parents=True, exist_ok=True)
@@ -70,7 +66,22 @@ def _publish(scratch: Path, target: Path) -> None:
         raise RequestError(f"{target} was written by another process meanwhile; export again") from None
 
 
-def _version(to: Path, version: int | None) -> int:
+def version_folder(to: Path, version: int | None = None) -> Path:
+    """Where a version would be written.
+
+    Args:
+        to: `MODELS/NAME`.
+        version: its number; the next free one if not given.
+
+    Raises:
+        RequestError: `to` cannot be a model's folder, or the version exists.
+    """
+    if not re.fullmatch(r"[\w.-]+", to.resolve().name) or to.resolve().name.isdigit():
+        raise RequestError(f"{to} should end in the model's name (letters, digits, '_', '-', '.'; not only digits)")
+    return to / str(_free_version(to, version))
+
+
+def _free_version(to: Path, version: int | None) -> int:
     if to.exists() and not to.is_dir():
         raise RequestError(f"--to {to} is a file; give a folder")
     taken = {int(p.name) for p in to.iterdir() if p.name.isdigit()} if to.is_dir() else set()
