@@ -1,6 +1,7 @@
 """A model's metrics over arrays, by the same `answer` that an export serves."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,27 @@ from keras_ft.data.plan import evaluation_plan
 from keras_ft.layers.task_model import TaskModel
 from keras_ft.tasks.base import Task
 
-EvalStep = Callable[[Any], tuple[dict[str, np.ndarray], float, float]]
 EXAMPLES_AT_ONCE = 64
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What a model says to one batch, on the host.
+
+    Attributes:
+        answers: the task's, `(examples, …)` by name.
+        outputs: what the task's `forward` gave, by name.
+        losses: `(items,)`, without weights.
+        weights: `(items,)`.
+    """
+
+    answers: dict[str, np.ndarray]
+    outputs: dict[str, np.ndarray]
+    losses: np.ndarray
+    weights: np.ndarray
+
+
+EvalStep = Callable[[Any], Evaluated]
 
 
 def evaluate(
@@ -30,12 +50,25 @@ def evaluate(
     """
     metrics = task.metrics()
     total = weight = 0.0
-    for tensors in batches(arrays, evaluation_plan(arrays.lengths, batch_size=batch_size)):
-        del tensors["rows"]
-        answers, losses, weights = eval_step(tensors)
-        metrics.update(answers, {name: tensors[name].numpy() for name in task.axes})
-        total, weight = total + losses, weight + weights
+    for tensors, found in evaluated(eval_step, arrays, batch_size):
+        metrics.update(found.answers, {name: tensors[name] for name in task.axes})
+        total += float(np.sum(found.losses * found.weights, dtype=np.float64))
+        weight += float(np.sum(found.weights, dtype=np.float64))
     return {"loss": total / max(weight, 1e-9), **metrics.result()}
+
+
+def evaluated(
+    eval_step: EvalStep, arrays: TokenArrays, batch_size: int = EXAMPLES_AT_ONCE
+) -> Iterator[tuple[dict[str, np.ndarray], Evaluated]]:
+    """Every batch of the arrays and what the model says to it.
+
+    Yields:
+        The batch as `TokenArrays.gather` gives it with `rows` `(examples,)`, the examples' indices in `arrays` (long
+        ones come first), and the answers.
+    """
+    for tensors in batches(arrays, evaluation_plan(arrays.lengths, batch_size=batch_size)):
+        found = eval_step({name: tensor for name, tensor in tensors.items() if name != "rows"})
+        yield {name: tensor.numpy() for name, tensor in tensors.items()}, found
 
 
 class TFEvalStep:
@@ -51,13 +84,12 @@ class TFEvalStep:
         self.model, self.task, self.dtype = model, task, dtype
         self._compiled = tf.function(self._step, autograph=False, reduce_retracing=True)
 
-    def __call__(self, batch: dict[str, tf.Tensor]) -> tuple[dict[str, np.ndarray], float, float]:
-        """The task's answers, the sum of the weighted losses, and the sum of the weights."""
-        answers, total, weight = self._compiled(batch)
-        return {name: tensor.numpy() for name, tensor in answers.items()}, float(total), float(weight)
+    def __call__(self, batch: dict[str, tf.Tensor]) -> Evaluated:
+        """The task's answers for a batch, the outputs they were made from, and the losses."""
+        return Evaluated(*tf.nest.map_structure(lambda tensor: tensor.numpy(), self._compiled(batch)))
 
-    def _step(self, tensors: dict[str, tf.Tensor]) -> tuple[dict[str, tf.Tensor], tf.Tensor, tf.Tensor]:
+    def _step(self, tensors: dict[str, tf.Tensor]) -> tuple:
         batch = TokenBatch.from_tensors(tensors)
         outputs = self.task.forward(self.model.view(self.dtype), batch)
         losses, weights = self.task.loss(outputs, batch)
-        return self.task.answer(outputs), tf.reduce_sum(losses * weights), self.task.divisor(batch)
+        return self.task.answer(outputs), outputs, losses, weights

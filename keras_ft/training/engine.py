@@ -4,6 +4,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from keras_ft.evaluation.evaluate import Evaluated
+
 
 class Engine(Protocol):
     """Does the arithmetic of training on some devices; knows nothing of epochs, files or callbacks."""
@@ -21,8 +23,8 @@ class Engine(Protocol):
             `loss` (mean over items, before the update), `gradient_norm`, `learning_rate`.
         """
 
-    def eval_step(self, batch: Any) -> tuple[dict[str, np.ndarray], float, float]:
-        """The task's answers for a batch, the sum of its weighted losses, and the sum of the weights."""
+    def eval_step(self, batch: Any) -> Evaluated:
+        """The task's answers for a batch, the outputs they were made from, and the losses."""
 
     def state(self) -> dict[str, np.ndarray]:
         """Every weight (`model/…`) and every variable of the optimizer (`optimizer/…`)."""
