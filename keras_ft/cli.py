@@ -85,7 +85,7 @@ def train(
 @app.command()
 def evaluate(
     run: Run,
-    data: Annotated[Path, typer.Option(help="A data file with the columns of the run's recipe.")],
+    data: Annotated[str, typer.Option(help="A data file with the columns of the run's recipe.")],
     as_json: AsJson = False,
 ) -> None:
     """Print the metrics of a run on other data."""
@@ -99,7 +99,7 @@ def evaluate(
 def predict(
     model: Annotated[Path, typer.Argument(metavar="RUN_OR_EXPORT", help="A run folder or an export.")],
     text: Annotated[list[str] | None, typer.Option(help="A text; may be given several times.")] = None,
-    input_file: Annotated[Path | None, typer.Option("--input", help="A data file with the text columns.")] = None,
+    input_file: Annotated[str | None, typer.Option("--input", help="A data file with the text columns.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Print the answers, one JSON object a line (with --json one object that lists them)."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
-from keras_ft.presets.wheels import cache_folder
+from keras_ft.paths import cache_folder
 
 MEMORY_WANTED = 4e9
 DISK_WANTED = 2e9

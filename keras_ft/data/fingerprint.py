@@ -2,21 +2,15 @@
 
 import hashlib
 import json
-from pathlib import Path
+from collections.abc import Iterable
 from typing import Any
 
-from keras_ft.data.readers import check_is_file
+from keras_ft.data.readers import Source
 
 
-def fingerprint(files: list[Path], settings: dict[str, Any]) -> str:
-    """sha256 over the contents of the files and the settings (JSON-able).
-
-    Raises:
-        RequestError: a file does not exist.
-    """
+def fingerprint(sources: Iterable[Source], settings: dict[str, Any]) -> str:
+    """sha256 over the contents of the sources and the settings (JSON-able)."""
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    for path in files:
-        check_is_file(path)
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
+    for source in sources:
+        digest.update(source.digest().encode())
     return digest.hexdigest()

@@ -1,106 +1,152 @@
 """Records → rows: columns under the task's names, each value checked, each row knowing the line it came from."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from keras_ft.data.readers import read_records
+from keras_ft.data.readers import Record, Source
 from keras_ft.errors import RequestError
 
 KINDS = {bool: "a boolean", int: "a number", float: "a number", list: "a list", dict: "an object"}
+ROWS_AT_ONCE = 4096
+Refuse = Callable[[RequestError], None]
 
 
 @dataclass
 class Rows:
-    """Examples as the user wrote them, column by column.
+    """Some examples of one source as the user wrote them, column by column.
 
     Args:
         columns: the task's column name → one value per row.
-        lines: for each row, the line of its file, from 1.
-        source: the file's name; of several, their names joined by ", ".
-        files: for each row, the name of its file; None where all rows are of `source`.
+        lines: for each row, its number in the source, from 1.
+        source: the file's name.
+        unit: what the numbers count.
     """
 
     columns: dict[str, list]
     lines: list[int]
     source: str
-    files: list[str] | None = None
+    unit: str = "line"
 
     def __len__(self) -> int:
         return len(self.lines)
 
     def select(self, indices: Sequence[int] | np.ndarray) -> "Rows":
         """Return the rows at `indices` (a list or an integer array), in that order."""
-        files = self.files
-        return Rows(
-            columns={name: [values[i] for i in indices] for name, values in self.columns.items()},
-            lines=[self.lines[i] for i in indices],
-            source=self.source,
-            files=None if files is None else [files[i] for i in indices],
-        )
+        columns = {name: [values[i] for i in indices] for name, values in self.columns.items()}
+        return Rows(columns, [self.lines[i] for i in indices], self.source, self.unit)
 
     def where(self, i: int) -> str:
         """Say where row `i` came from, as error messages do: "train.jsonl line 17"."""
-        file = self.source if self.files is None else self.files[i]
-        return f"{file} line {self.lines[i]}"
+        return f"{self.source} {self.unit} {self.lines[i]}"
 
 
-def read_rows(
-    paths: Path | Sequence[Path],
-    columns: Mapping[str, str],
-    required: Sequence[str],
-    text_columns: Sequence[str],
-) -> Rows:
-    """Read files into rows; several files are concatenated in the order given.
+@dataclass(frozen=True)
+class Columns:
+    """Which columns are wanted, and what they must hold.
 
-    Args:
-        paths: a file, or several.
-        columns: the task's column name → the file's. A name of `required` that is not here stands for itself.
+    Attributes:
+        names: the task's column name → the file's. A name of `required` that is not here stands for itself.
         required: the task's columns that each row must fill. None, an absent key and a string of white space alone do
             not fill one; an empty list does, being an answer in some tasks.
-        text_columns: the task's columns whose values, where present, must be strings of valid Unicode.
+        texts: the task's columns whose values, where present, must be strings of valid Unicode.
+    """
 
-    Returns:
-        The rows. A column that is not required is None in the rows that do not fill it, and absent altogether if the
-        files have none of its name.
+    names: Mapping[str, str]
+    required: Sequence[str]
+    texts: Sequence[str]
+
+
+def raise_at_once(error: RequestError) -> None:
+    """The strict way with a row that is wrong."""
+    raise error
+
+
+def read_chunks(
+    sources: Iterable[Source], columns: Columns, refuse: Refuse = raise_at_once, rows_at_once: int = ROWS_AT_ONCE
+) -> Iterator[Rows]:
+    """Read sources into rows, one behind the other, so many at once.
+
+    Args:
+        sources: from `find_sources`.
+        columns: what is wanted of a record.
+        refuse: is given the error of each row that is malformed, lacks a required column or has a bad value; where it
+            returns, the row is left out.
+        rows_at_once: the most rows of a chunk; a chunk holds rows of one source.
+
+    Yields:
+        The rows. A column that is not required is None in the rows that do not fill it, and absent altogether if no
+        record of the chunk has it.
 
     Raises:
-        RequestError: a file cannot be read, lacks a required column, or has a bad value; names the file and the line.
+        RequestError: a source cannot be read; and what `refuse` raises.
     """
-    paths = [paths] if isinstance(paths, Path) else list(paths)
-    if not paths:
-        raise RequestError("the list of data files is empty; name at least one")
-    file_columns = {name: name for name in required} | dict(columns)
-    values: dict[str, list] = {name: [] for name in file_columns}
-    lines: list[int] = []
-    files: list[str] = []
-    present = set(required)
-    for path in paths:
-        for line, record in read_records(path):
-            where = f"{path.name} line {line}"
-            for name, column in file_columns.items():
-                value = record.get(column)
-                if value is None or (isinstance(value, str) and not value.strip()):
-                    if name in required:
-                        raise RequestError(f"{where} {_what_is_missing(record, name, column)}")
-                    value = None
-                elif name in text_columns:
-                    _check_text(value, column, where)
-                if column in record:
-                    present.add(name)
-                values[name].append(value)
-            lines.append(line)
-            files.append(path.name)
-    return Rows(
-        columns={name: column for name, column in values.items() if name in present},
-        lines=lines,
-        source=", ".join(path.name for path in paths),
-        files=files if len(paths) > 1 else None,
-    )
+    names = {name: name for name in columns.required} | dict(columns.names)
+    for source in sources:
+        chunk = _Chunk(names, source)
+        for number, record in source.records():
+            try:
+                chunk.add(number, record, columns)
+            except RequestError as error:
+                refuse(error)
+            if len(chunk.lines) == rows_at_once:
+                yield chunk.rows(columns)
+                chunk = _Chunk(names, source)
+        if chunk.lines:
+            yield chunk.rows(columns)
+
+
+def pick_rows(chunks: Iterable[Rows], indices: Sequence[int] | np.ndarray) -> dict[str, list]:
+    """The columns of a few rows, in the order of `indices` (numbers over all chunks); reads no further than needed."""
+    found: dict[int, dict[str, Any]] = {}
+    wanted = sorted({int(i) for i in indices}, reverse=True)
+    start = 0
+    for rows in chunks if wanted else ():
+        stop = start + len(rows)
+        while wanted and wanted[-1] < stop:
+            i = wanted.pop()
+            found[i] = {name: values[i - start] for name, values in rows.columns.items()}
+        if not wanted:
+            break
+        start = stop
+    names = dict.fromkeys(name for row in found.values() for name in row)
+    return {name: [found[int(i)].get(name) for i in indices] for name in names}
+
+
+class _Chunk:
+    """Rows being gathered."""
+
+    def __init__(self, names: dict[str, str], source: Source):
+        self.names, self.source = names, source
+        self.lines: list[int] = []
+        self.values: dict[str, list] = {name: [] for name in names}
+        self.present: set[str] = set()
+
+    def add(self, number: int, record: Record | RequestError, columns: Columns) -> None:
+        if isinstance(record, RequestError):
+            raise record
+        row = {}
+        for name, column in self.names.items():
+            value = record.get(column)
+            if value is None or (isinstance(value, str) and not value.strip()):
+                if name in columns.required:
+                    where = f"{self.source.name} {self.source.unit} {number}"
+                    raise RequestError(f"{where} {_what_is_missing(record, name, column)}")
+                value = None
+            elif name in columns.texts:
+                _check_text(value, column, f"{self.source.name} {self.source.unit} {number}")
+            row[name] = value
+        self.present |= record.keys()
+        self.lines.append(number)
+        for name, value in row.items():
+            self.values[name].append(value)
+
+    def rows(self, columns: Columns) -> Rows:
+        kept = [name for name, column in self.names.items() if name in columns.required or column in self.present]
+        return Rows({name: self.values[name] for name in kept}, self.lines, self.source.name, self.source.unit)
 
 
 def _what_is_missing(record: dict, name: str, column: str) -> str:
@@ -116,6 +162,8 @@ def _check_text(value: Any, column: str, where: str) -> None:
     if not isinstance(value, str):
         kind = KINDS.get(type(value), f"a {type(value).__name__}")
         raise RequestError(f"{where}: '{column}' is {kind} ({str(value)[:40]}), not a string; put it in quotes")
+    if value.isascii():
+        return
     try:
         value.encode("utf-8")
     except UnicodeEncodeError as error:

@@ -8,7 +8,9 @@ from keras_ft.data.shuffle import random_order
 from keras_ft.errors import RequestError
 
 
-def stratified_split(labels: Sequence[Hashable], fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def stratified_split(
+    labels: Sequence[Hashable] | np.ndarray, fraction: float, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Hold out a fraction of the examples, of each label in proportion, leaving at least one of each to train on.
 
     Shares are rounded by the largest remainder, ties drawn at random, so that validation gets the size asked for

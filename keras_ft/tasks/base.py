@@ -1,6 +1,7 @@
 """What every task provides, to training, evaluation and export alike."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -46,8 +47,8 @@ class Task(ABC):
 
     @classmethod
     @abstractmethod
-    def from_data(cls, rows: Rows, options: Any, default_pooling: str, max_length: int) -> "Task":
-        """A new task that has seen the training rows (its labels)."""
+    def from_data(cls, chunks: Iterable[Rows], options: Any, default_pooling: str, max_length: int) -> "Task":
+        """A new task that has seen the training rows, chunk by chunk (its labels)."""
 
     @classmethod
     @abstractmethod

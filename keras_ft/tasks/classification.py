@@ -1,5 +1,6 @@
 """One label for one text."""
 
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import numpy as np
@@ -51,10 +52,10 @@ class Classification(Task):
 
     @classmethod
     def from_data(
-        cls, rows: Rows, options: ClassificationOptions, default_pooling: str, max_length: int
+        cls, chunks: Iterable[Rows], options: ClassificationOptions, default_pooling: str, max_length: int
     ) -> "Classification":
-        """A task over the labels that occur in `rows`."""
-        labels = LabelSet.discover(rows.columns["label"], rows.where)
+        """A task over the labels that occur in the rows."""
+        labels = LabelSet.discover(name for rows in chunks for name in cls.strata(rows))
         return cls(labels.names, options.pooling or default_pooling, max_length)
 
     @classmethod

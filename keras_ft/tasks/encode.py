@@ -1,59 +1,98 @@
 """Rows of a task → chunks of token arrays, tokenized in parallel by the task's own `features`."""
 
-from collections.abc import Iterator
-from pathlib import Path
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import tensorflow as tf
 
-from keras_ft.data.rows import Rows, read_rows
+from keras_ft.data.readers import Source
+from keras_ft.data.rows import Columns, Refuse, Rows, raise_at_once, read_chunks
 from keras_ft.tasks.base import Task
-from keras_ft.text.assemble import Sequences
 from keras_ft.text.wordpiece import WordPieceTokenizer
 
-TEXTS_AT_ONCE = 512
+Chunk = dict[str, np.ndarray]
+TEXTS_AT_ONCE = 1024
 
 
-def read_examples(task: Task | type[Task], files: list[str], columns: dict[str, str]) -> Rows:
-    """The rows of data files, with the text and target columns that a task wants.
+def read_examples(
+    task: Task | type[Task],
+    sources: list[Source],
+    columns: dict[str, str],
+    refuse: Refuse = raise_at_once,
+    rows_at_once: int = TEXTS_AT_ONCE,
+) -> Iterator[Rows]:
+    """The rows of sources, with the text and target columns that a task wants, so many at once.
 
     Args:
         task: names its columns.
-        files: read one behind the other.
+        sources: read one behind the other.
         columns: the task's column → the file's; a column not named here has the same name in the file.
+        refuse, rows_at_once: as `read_chunks` takes them.
 
     Raises:
         RequestError: a file, a column or a value is wrong.
     """
     wanted = [*task.text_columns, *task.target_columns]
-    mapping = {name: columns.get(name, name) for name in wanted}
-    return read_rows([Path(name) for name in files], mapping, wanted, task.text_columns)
+    names = {name: columns.get(name, name) for name in wanted}
+    return read_chunks(sources, Columns(names, wanted, task.text_columns), refuse, rows_at_once)
 
 
-def encode_rows(
-    task: Task, tokenizer: WordPieceTokenizer, rows: Rows, targets: dict[str, np.ndarray]
-) -> Iterator[dict[str, np.ndarray]]:
-    """Chunks for `TokenArrays.write`, in the order of the rows.
+def encode(task: Task, tokenizer: WordPieceTokenizer, chunks: Iterable[Rows]) -> Iterator[Chunk]:
+    """Chunks for `write_arrays`: as many as there are of rows, in their order, with the task's targets.
+
+    Reading stays in this thread while others tokenize, a few chunks ahead of the consumer.
 
     Args:
-        task: frames the tokens.
+        task: frames the tokens and knows the targets.
         tokenizer: of the backbone.
-        rows: with the task's text columns.
-        targets: what `task.targets(rows)` gave, passed on beside the tokens.
+        chunks: with the task's columns.
+
+    Raises:
+        RequestError: a target is wrong.
     """
-    columns = {name: [text.encode("utf-8") for text in rows.columns[name]] for name in task.text_columns}
-    texts = tf.data.Dataset.from_tensor_slices(columns).batch(TEXTS_AT_ONCE)
-    encoded = texts.map(lambda batch: _flat(task.features(tokenizer, batch)), num_parallel_calls=tf.data.AUTOTUNE)
-    start = 0
-    for chunk in encoded.prefetch(2).as_numpy_iterator():
-        stop = start + len(chunk["lengths"])
-        yield chunk | {name: values[start:stop] for name, values in targets.items()}
-        start = stop
+    features = _compiled(task, tokenizer)
+    workers = os.cpu_count() or 1
+    pending: deque[Future[Chunk]] = deque()
+    pool = ThreadPoolExecutor(workers)
+    try:
+        for rows in chunks:
+            pending.append(pool.submit(_encoded, features, task, rows))
+            if len(pending) > 2 * workers:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
-def _flat(sequences: Sequences) -> dict[str, tf.Tensor]:
-    return {
-        "ids": sequences.ids.flat_values,
-        "lengths": sequences.ids.row_lengths(),
-        "segments": tf.cast(sequences.segments.flat_values, tf.uint8),
-    }
+def skip_rows(chunks: Iterable[Rows], count: int) -> Iterator[Rows]:
+    """The chunks without their first `count` rows."""
+    for rows in chunks:
+        if count >= len(rows):
+            count -= len(rows)
+        elif count:
+            yield rows.select(range(count, len(rows)))
+            count = 0
+        else:
+            yield rows
+
+
+def _compiled(task: Task, tokenizer: WordPieceTokenizer) -> Callable[..., tuple[tf.Tensor, ...]]:
+    @tf.function(
+        autograph=False, input_signature=[{name: tf.TensorSpec([None], tf.string) for name in task.text_columns}]
+    )
+    def features(columns: dict[str, tf.Tensor]) -> tuple[tf.Tensor, ...]:
+        sequences = task.features(tokenizer, columns)
+        ids, segments = sequences.ids, sequences.segments
+        return ids.flat_values, ids.row_lengths(), tf.cast(segments.flat_values, tf.uint8)
+
+    return features
+
+
+def _encoded(features: Callable[..., tuple[tf.Tensor, ...]], task: Task, rows: Rows) -> Chunk:
+    columns = {name: tf.constant(rows.columns[name], tf.string) for name in task.text_columns}
+    ids, lengths, segments = (tensor.numpy() for tensor in features(columns))
+    return {"ids": ids, "lengths": lengths, "segments": segments, **task.targets(rows)}

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from keras_ft.data.rows import Rows
+import numpy as np
 
 FILE = "samples.json"
 COUNT = 32
@@ -29,10 +29,9 @@ HARD_TEXTS = [
 ]
 
 
-def choose_samples(rows: Rows, text_columns: tuple[str, ...]) -> dict[str, list[str]]:
-    """Texts evenly spread over the rows, by column."""
-    step = max(1, len(rows) // COUNT)
-    return {name: rows.columns[name][::step][:COUNT] for name in text_columns}
+def choose_samples(num_examples: int) -> np.ndarray:
+    """Which examples to keep, `(samples,)`: evenly spread over them."""
+    return np.arange(0, num_examples, max(1, num_examples // COUNT))[:COUNT]
 
 
 def write_samples(samples: dict[str, list[str]], folder: Path) -> None:

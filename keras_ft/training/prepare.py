@@ -1,25 +1,41 @@
-"""From data files to the tokenized arrays of each split, once; a resumed run finds them where they are."""
+"""From data files to the tokenized arrays of each split, once; a resumed run finds them where they are.
+
+    DATA/train/ …               arrays of every row of data.train, likewise validation/ and test/
+    DATA/train_rows.npy         where data.validation is a fraction: which rows are trained on,
+    DATA/validation_rows.npy    and which are held out
+    DATA/samples.json           a few texts of validation
+    DATA/prepared.json          written last: without it the folder holds nothing
+
+The files are read twice: first to refuse what is wrong, learn the labels and divide the rows, then to tokenize. Memory
+use does not grow with the files, but for a few bytes a row.
+"""
 
 import dataclasses
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from keras_ft.data.array_writer import write_arrays
 from keras_ft.data.arrays import TokenArrays
 from keras_ft.data.fingerprint import fingerprint
-from keras_ft.data.rows import Rows
+from keras_ft.data.progress import tracked
+from keras_ft.data.readers import Source, find_sources
+from keras_ft.data.rows import Rows, pick_rows
 from keras_ft.data.split import stratified_split
 from keras_ft.errors import RequestError
 from keras_ft.presets.pretrained import Pretrained
 from keras_ft.recipe import DataSection, Recipe, check_options, suggest
 from keras_ft.tasks.base import Task
-from keras_ft.tasks.encode import encode_rows, read_examples
+from keras_ft.tasks.encode import Chunk, encode, read_examples, skip_rows
 from keras_ft.tasks.registry import describe, rebuild, task_class
 from keras_ft.tasks.samples import choose_samples, write_samples
 
-MARKER = "prepared.json"  # written last: without it `data/` holds nothing
+MARKER = "prepared.json"
+Tell = Callable[[str], None]
 
 
 @dataclass
@@ -54,25 +70,38 @@ def prepare(recipe: Recipe, pretrained: Pretrained, folder: Path, tell: Callable
     limit = pretrained.backbone.max_sequence_length
     if data.max_length > limit:
         raise RequestError(f"data.max_length is {data.max_length}; backbone {pretrained.name} has {limit} positions")
-    mark = _fingerprint(recipe, pretrained)
+    sources = sources_of(data)
+    mark = _fingerprint(recipe, pretrained, sources)
     found = _open(folder, mark)
     if found:
         return found
-    rows = _read_splits(kind, data, recipe.train.seed)
-    task = kind.from_data(rows["train"], options, pretrained.pooling, data.max_length)
-    targets = {name: task.targets(split) for name, split in rows.items()}  # refuse bad labels before any work
-    marker = folder / MARKER
-    marker.unlink(missing_ok=True)
-    splits = {}
-    for name, split in rows.items():
-        tell(f"Tokenizing {name}: {len(split):,} examples")
-        chunks = encode_rows(task, pretrained.tokenizer, split, targets[name])
-        splits[name] = TokenArrays.write(folder / name, mark, chunks, task.axes)
-    write_samples(choose_samples(rows["validation"], task.text_columns), folder)
-    description = {"fingerprint": mark, "task": describe(task), "splits": list(splits)}
-    scratch = marker.with_suffix(".writing")
+    (folder / MARKER).unlink(missing_ok=True)
+    survey = _Survey()
+    chunks = survey.watched(_read(kind, sources["train"], data, "Reading train", tell), kind)
+    task = kind.from_data(chunks, options, pretrained.pooling, data.max_length)
+    parts: tuple[np.ndarray, ...] = ()
+    if isinstance(data.validation, float):
+        parts = stratified_split(survey.codes, data.validation, recipe.train.seed)
+    counts = {"train": len(survey.codes)}
+    for name in [name for name in sources if name != "train"]:  # refuse bad labels before any work
+        counts[name] = 0
+        for rows in _read(kind, sources[name], data, f"Reading {name}", tell):
+            task.targets(rows)
+            counts[name] += len(rows)
+    for name, part in zip(("train", "validation"), parts, strict=False):
+        folder.mkdir(parents=True, exist_ok=True)
+        np.save(folder / f"{name}_rows.npy", part)
+    for name, total in counts.items():
+        if TokenArrays.open(folder / name, mark) is None:
+            chunks_from = _tokenized(task, pretrained, sources[name], data, name, total, tell)
+            write_arrays(folder / name, mark, chunks_from, task.axes)
+    names = ["train", "validation", *(["test"] if "test" in sources else [])]
+    description = {"fingerprint": mark, "task": describe(task), "held_out": bool(parts), "splits": names}
+    splits = _open_splits(folder, description)
+    _write_samples(task, splits["validation"], sources["train" if parts else "validation"], data, folder)
+    scratch = (folder / MARKER).with_suffix(".writing")
     scratch.write_text(json.dumps(description, ensure_ascii=False) + "\n", encoding="utf-8")
-    scratch.replace(marker)
+    scratch.replace(folder / MARKER)
     return Prepared(task, splits, mark)
 
 
@@ -91,15 +120,65 @@ def check_task(recipe: Recipe) -> tuple[type[Task], Any]:
     return kind, options
 
 
-def _files(data: DataSection) -> dict[str, list[str]]:
-    files = {"train": data.train}
+def sources_of(data: DataSection) -> dict[str, list[Source]]:
+    """What is read for `train`, and for `validation` and `test` where they have files of their own.
+
+    Raises:
+        RequestError: a file does not exist or is of an unknown kind.
+    """
+    names = {"train": data.train}
     if isinstance(data.validation, list):
-        files["validation"] = data.validation
-    return files | ({"test": data.test} if data.test else {})
+        names["validation"] = data.validation
+    if data.test:
+        names["test"] = data.test
+    return {split: find_sources(files, split) for split, files in names.items()}
 
 
-def _fingerprint(recipe: Recipe, pretrained: Pretrained) -> str:
-    files = _files(recipe.data)
+class _Survey:
+    """What the first reading of the training rows leaves behind: the stratum of each, as a number."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+        self._codes: list[np.ndarray] = []
+
+    def watched(self, chunks: Iterator[Rows], kind: type[Task]) -> Iterator[Rows]:
+        for rows in chunks:
+            numbers = [self._numbers.setdefault(name, len(self._numbers)) for name in kind.strata(rows)]
+            self._codes.append(np.array(numbers, dtype=np.int32))
+            yield rows
+
+    @property
+    def codes(self) -> np.ndarray:
+        """`(rows,)` int32."""
+        return np.concatenate(self._codes)
+
+
+def _read(kind: type[Task], sources: list[Source], data: DataSection, what: str, tell: Tell) -> Iterator[Rows]:
+    return tracked(read_examples(kind, sources, data.columns), what, tell)
+
+
+def _tokenized(
+    task: Task, pretrained: Pretrained, sources: list[Source], data: DataSection, name: str, total: int, tell: Tell
+) -> Callable[[int], Iterator[Chunk]]:
+    """What `write_arrays` asks for the chunks behind those that it has."""
+
+    def chunks_from(start: int) -> Iterator[Chunk]:
+        resumed = f", going on behind {start:,}" if start else ""
+        tell(f"Tokenizing {name}: {total:,} examples{resumed}")
+        rows = skip_rows(read_examples(task, sources, data.columns), start)
+        chunks = encode(task, pretrained.tokenizer, rows)
+        return tracked(chunks, f"Tokenizing {name}", tell, total, start, size=lambda chunk: len(chunk["lengths"]))
+
+    return chunks_from
+
+
+def _write_samples(task: Task, arrays: TokenArrays, sources: list[Source], data: DataSection, folder: Path) -> None:
+    rows = arrays.rows[choose_samples(arrays.num_examples)]
+    texts = pick_rows(read_examples(task, sources, data.columns), rows)
+    write_samples({name: texts[name] for name in task.text_columns}, folder)
+
+
+def _fingerprint(recipe: Recipe, pretrained: Pretrained, sources: dict[str, list[Source]]) -> str:
     settings = {
         "task": recipe.task.model_dump(mode="json"),
         "data": recipe.data.model_dump(mode="json"),
@@ -108,7 +187,7 @@ def _fingerprint(recipe: Recipe, pretrained: Pretrained) -> str:
         "pooling": pretrained.pooling,
         "arithmetic": dataclasses.asdict(pretrained.config),
     }
-    return fingerprint([Path(name) for names in files.values() for name in names], settings)
+    return fingerprint([source for found in sources.values() for source in found], settings)
 
 
 def _open(folder: Path, mark: str) -> Prepared | None:
@@ -116,18 +195,20 @@ def _open(folder: Path, mark: str) -> Prepared | None:
         description = json.loads((folder / MARKER).read_text(encoding="utf-8"))
         if description["fingerprint"] != mark:
             return None
-        splits = {name: TokenArrays.open(folder / name, mark) for name in description["splits"]}
-        task = rebuild(description["task"])
+        return Prepared(rebuild(description["task"]), _open_splits(folder, description), mark)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    opened = {name: arrays for name, arrays in splits.items() if arrays is not None}
-    return Prepared(task, opened, mark) if len(opened) == len(splits) else None
 
 
-def _read_splits(kind: type[Task], data: DataSection, seed: int) -> dict[str, Rows]:
-    rows = {name: read_examples(kind, files, data.columns) for name, files in _files(data).items()}
-    if isinstance(data.validation, float):
-        whole = rows["train"]
-        train, validation = stratified_split(kind.strata(whole), data.validation, seed)
-        rows["train"], rows["validation"] = whole.select(train), whole.select(validation)
-    return rows
+def _open_splits(folder: Path, description: dict[str, Any]) -> dict[str, TokenArrays]:
+    """The arrays of each split; a ValueError if one is absent or damaged."""
+    splits = {}
+    for name in description["splits"]:
+        shared = description["held_out"] and name == "validation"
+        arrays = TokenArrays.open(folder / ("train" if shared else name), description["fingerprint"])
+        if arrays is None:
+            raise ValueError(f"the arrays of {name} are damaged")
+        if description["held_out"] and name != "test":
+            arrays = arrays.select(np.load(folder / f"{name}_rows.npy"))
+        splits[name] = arrays
+    return splits

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from keras_ft.data.array_writer import write_arrays
 from keras_ft.data.arrays import TokenArrays
 
 AXES = {"label": "example", "tag": "token", "weight": "sequence", "spans": "example"}
@@ -39,7 +40,7 @@ def chunks():
 
 
 def test_gathered_batch_equals_its_sequences_laid_end_to_end(tmp_path, chunks):
-    TokenArrays.write(tmp_path, "f", iter(chunks), AXES)
+    write_arrays(tmp_path, "f", lambda _: iter(chunks), AXES)
     arrays = TokenArrays.open(tmp_path, "f")
     assert (arrays.num_examples, arrays.num_sequences, arrays.num_tokens) == (6, 6, 23)
     assert arrays.lengths.tolist() == [3, 1, 4, 1, 5, 9]
@@ -60,7 +61,7 @@ def test_gathered_batch_equals_its_sequences_laid_end_to_end(tmp_path, chunks):
 
 
 def test_dtypes_are_those_a_token_batch_wants_and_features_keep_their_own(tmp_path, chunks):
-    batch = TokenArrays.write(tmp_path, "f", chunks, AXES).gather(np.array([1]))
+    batch = write_arrays(tmp_path, "f", lambda _: chunks, AXES).gather(np.array([1]))
     whole = ("ids", "positions", "segments", "sequence", "example_of_sequence", "window_start", "label")
     assert {batch[name].dtype for name in whole} == {np.dtype(np.int32)}
     assert batch["token_weights"].dtype == batch["weight"].dtype == np.float32
@@ -69,33 +70,33 @@ def test_dtypes_are_those_a_token_batch_wants_and_features_keep_their_own(tmp_pa
 
 def test_segments_that_appear_late_are_zero_before(tmp_path, chunks):
     chunks = [*chunks, chunk_of([4], [0, 0, 1, 1]), chunk_of([2])]
-    arrays = TokenArrays.write(tmp_path, "f", chunks, AXES)
+    arrays = write_arrays(tmp_path, "f", lambda _: chunks, AXES)
     assert arrays.gather(np.arange(8))["segments"].tolist() == [0] * 23 + [0, 0, 1, 1] + [0, 0]
 
 
 def test_segments_that_are_all_zero_take_no_file(tmp_path):
-    TokenArrays.write(tmp_path, "1", [chunk_of([2], [0, 1])], AXES)
+    write_arrays(tmp_path, "1", lambda _: [chunk_of([2], [0, 1])], AXES)
     assert (tmp_path / "segments.npy").exists()
-    arrays = TokenArrays.write(tmp_path, "2", [chunk_of([2], [0, 0])], AXES)
+    arrays = write_arrays(tmp_path, "2", lambda _: [chunk_of([2], [0, 0])], AXES)
     assert not (tmp_path / "segments.npy").exists()
     assert arrays.gather(np.array([0]))["segments"].tolist() == [0, 0]
 
 
 def test_files_are_plain_npy_files(tmp_path, chunks):
-    TokenArrays.write(tmp_path, "f", chunks, AXES)
+    write_arrays(tmp_path, "f", lambda _: chunks, AXES)
     assert np.array_equal(np.load(tmp_path / "ids.npy"), np.concatenate([chunk["ids"] for chunk in chunks]))
     assert np.load(tmp_path / "offsets.npy").tolist() == [0, 3, 4, 8, 9, 14, 23]
     assert np.load(tmp_path / "spans.npy").shape == (6, 2)
 
 
 def test_gathering_no_examples_gives_empty_arrays(tmp_path, chunks):
-    batch = TokenArrays.write(tmp_path, "f", chunks, AXES).gather(np.zeros(0, dtype=int))
+    batch = write_arrays(tmp_path, "f", lambda _: chunks, AXES).gather(np.zeros(0, dtype=int))
     assert {len(array) for array in batch.values()} == {0}
     assert batch["spans"].shape == (0, 2)
 
 
 def test_arrays_of_another_fingerprint_are_not_opened(tmp_path, chunks):
-    TokenArrays.write(tmp_path, "数据-1", chunks, AXES)
+    write_arrays(tmp_path, "数据-1", lambda _: chunks, AXES)
     assert TokenArrays.open(tmp_path, "数据-1") is not None
     assert TokenArrays.open(tmp_path, "数据-2") is None
     assert TokenArrays.open(tmp_path / "absent", "数据-1") is None
@@ -106,17 +107,17 @@ def test_a_crash_while_writing_leaves_nothing_to_open_not_even_what_was_there(tm
         yield chunks[0]
         raise RuntimeError("the machine went away")
 
-    TokenArrays.write(tmp_path, "f", chunks, AXES)
+    write_arrays(tmp_path, "f", lambda _: chunks, AXES)
     with pytest.raises(RuntimeError, match="went away"):
-        TokenArrays.write(tmp_path, "f", crashing(), AXES)
+        write_arrays(tmp_path, "f", lambda _: crashing(), AXES)
     assert TokenArrays.open(tmp_path, "f") is None
-    assert TokenArrays.write(tmp_path, "f", chunks, AXES).num_examples == 6
+    assert write_arrays(tmp_path, "f", lambda _: chunks, AXES).num_examples == 6
     assert TokenArrays.open(tmp_path, "f") is not None
 
 
 @pytest.mark.parametrize("name", ["ids.npy", "offsets.npy", "label.npy", "meta.json"])
 def test_a_file_absent_or_cut_short_is_not_opened(tmp_path, chunks, name):
-    TokenArrays.write(tmp_path, "f", chunks, AXES)
+    write_arrays(tmp_path, "f", lambda _: chunks, AXES)
     content = (tmp_path / name).read_bytes()
     for size in (len(content) - 4, 0):
         (tmp_path / name).write_bytes(content[:size])
@@ -126,15 +127,15 @@ def test_a_file_absent_or_cut_short_is_not_opened(tmp_path, chunks, name):
 
 
 def test_a_marker_that_is_json_of_another_kind_is_not_opened(tmp_path, chunks):
-    TokenArrays.write(tmp_path, "f", chunks, AXES)
+    write_arrays(tmp_path, "f", lambda _: chunks, AXES)
     for other in ([], {}, "text", {"fingerprint": "f"}):
         (tmp_path / "meta.json").write_text(json.dumps(other))
         assert TokenArrays.open(tmp_path, "f") is None
 
 
 def test_rewriting_does_not_disturb_arrays_already_open(tmp_path):
-    old = TokenArrays.write(tmp_path, "1", [{"ids": np.array([7, 8]), "lengths": np.array([2])}])
-    TokenArrays.write(tmp_path, "2", [{"ids": np.array([1, 2, 3]), "lengths": np.array([3])}])
+    old = write_arrays(tmp_path, "1", lambda _: [{"ids": np.array([7, 8]), "lengths": np.array([2])}])
+    write_arrays(tmp_path, "2", lambda _: [{"ids": np.array([1, 2, 3]), "lengths": np.array([3])}])
     assert old.gather(np.array([0]))["ids"].tolist() == [7, 8]
 
 
@@ -151,22 +152,22 @@ def test_rewriting_does_not_disturb_arrays_already_open(tmp_path):
 )
 def test_chunk_that_contradicts_itself_is_refused(tmp_path, change, said):
     with pytest.raises(ValueError, match=said):
-        TokenArrays.write(tmp_path, "f", [chunk_of([3, 1]) | change], AXES)
+        write_arrays(tmp_path, "f", lambda _: [chunk_of([3, 1]) | change], AXES)
     assert TokenArrays.open(tmp_path, "f") is None
 
 
 @pytest.mark.parametrize("change", [{"label": np.array([0.5, 1.5])}, {"spans": np.zeros((2, 3), dtype=int)}])
 def test_feature_that_changes_its_kind_or_shape_midway_is_refused(tmp_path, chunks, change):
     with pytest.raises(ValueError, match="those before"):
-        TokenArrays.write(tmp_path, "f", [*chunks, chunk_of([3, 1]) | change], AXES)
+        write_arrays(tmp_path, "f", lambda _: [*chunks, chunk_of([3, 1]) | change], AXES)
 
 
 @pytest.mark.parametrize("axes", [{"ids": "token"}, {"rows": "example"}, {"label": "row"}])
 def test_feature_of_a_taken_name_or_unknown_axis_is_refused(tmp_path, axes):
     with pytest.raises(ValueError, match="axes are"):
-        TokenArrays.write(tmp_path, "f", [], axes)
+        write_arrays(tmp_path, "f", lambda _: [], axes)
 
 
 def test_nothing_to_write_is_refused(tmp_path):
     with pytest.raises(ValueError, match="no sequences"):
-        TokenArrays.write(tmp_path, "f", [])
+        write_arrays(tmp_path, "f", lambda _: [])

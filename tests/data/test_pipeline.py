@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_ft.data.arrays import TokenArrays
+from keras_ft.data.array_writer import write_arrays
 from keras_ft.data.pipeline import batches
 from keras_ft.data.plan import plan
 
@@ -21,7 +21,7 @@ def arrays(tmp_path_factory):
         "masked": generator.random(lengths.sum()) < 0.15,
     }
     axes = {"label": "example", "spans": "example", "masked": "token"}
-    return TokenArrays.write(tmp_path_factory.mktemp("arrays"), "f", [chunk], axes)
+    return write_arrays(tmp_path_factory.mktemp("arrays"), "f", lambda _: [chunk], axes)
 
 
 def test_batches_are_what_gather_gives_in_the_order_of_the_plan(arrays):

@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from keras_ft.data.rows import Rows, read_rows
+from keras_ft.data.readers import find_sources
+from keras_ft.data.rows import Columns, Rows, pick_rows, read_chunks
 from keras_ft.errors import RequestError
 
 
@@ -19,8 +20,13 @@ def jsonl(tmp_path):
     return write
 
 
-def read(paths, columns=None, required=("text", "label"), text_columns=("text",)):
-    return read_rows(paths, columns or {}, required, text_columns)
+def chunks_of(paths, columns=None, required=("text", "label"), text_columns=("text",), **named):
+    return list(read_chunks(find_sources(paths), Columns(columns or {}, required, text_columns), **named))
+
+
+def read(*arguments, **named):
+    (rows,) = chunks_of(*arguments, **named)
+    return rows
 
 
 def error_of(*arguments, **named):
@@ -40,16 +46,41 @@ def test_columns_get_the_tasks_names(jsonl):
 def test_rows_of_several_files_know_their_own_file_and_line(jsonl):
     first = jsonl("a.jsonl", {"text": "مرحبا", "label": "x"}, {"text": "b", "label": "y"})
     second = jsonl("b.jsonl", {"text": "c", "label": "x"})
-    rows = read([first, second])
-    assert rows.columns["text"] == ["مرحبا", "b", "c"]
-    assert [rows.where(i) for i in range(3)] == ["a.jsonl line 1", "a.jsonl line 2", "b.jsonl line 1"]
-    assert rows.source == "a.jsonl, b.jsonl"
+    chunks = chunks_of([first, second])
+    assert [rows.columns["text"] for rows in chunks] == [["مرحبا", "b"], ["c"]]
+    places = [rows.where(i) for rows in chunks for i in range(len(rows))]
+    assert places == ["a.jsonl line 1", "a.jsonl line 2", "b.jsonl line 1"]
 
 
-@pytest.mark.parametrize("several", [False, True])
-def test_selected_rows_still_know_where_they_came_from(jsonl, several):
+def test_chunks_hold_so_many_rows_and_lose_none(jsonl):
+    path = jsonl("a.jsonl", *({"text": f"t{i}", "label": i} for i in range(7)))
+    chunks = chunks_of(path, rows_at_once=3)
+    assert [len(rows) for rows in chunks] == [3, 3, 1]
+    assert [label for rows in chunks for label in rows.columns["label"]] == list(range(7))
+
+
+def test_rows_that_are_refused_are_left_out_and_named(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"text": "a", "label": 0}\n{"text": \n{"text": "", "label": 1}\n{"text": "d", "label": 1}\n')
+    refused = []
+    (rows,) = chunks_of(path, refuse=refused.append)
+    assert rows.columns["text"] == ["a", "d"]
+    assert [str(error).split(":")[0][:14] for error in refused] == ["a.jsonl line 2", "a.jsonl line 3"]
+
+
+def test_picked_rows_come_in_the_order_asked_for_and_reading_stops_behind_them(jsonl):
+    path = jsonl("a.jsonl", *({"text": f"t{i}", "label": i} for i in range(9)))
+
+    def chunks():
+        yield from chunks_of(path, rows_at_once=2)[:4]
+        raise AssertionError("read too far")
+
+    assert pick_rows(chunks(), [6, 0, 3, 6])["text"] == ["t6", "t0", "t3", "t6"]
+
+
+def test_selected_rows_still_know_where_they_came_from(jsonl):
     path = jsonl("a.jsonl", *({"text": f"t{i}", "label": i} for i in range(5)))
-    chosen = read([path, path] if several else path).select(np.array([4, 1]))
+    chosen = read(path).select(np.array([4, 1]))
     assert chosen.columns == {"text": ["t4", "t1"], "label": [4, 1]}
     assert [chosen.where(0), chosen.where(1)] == ["a.jsonl line 5", "a.jsonl line 2"]
 

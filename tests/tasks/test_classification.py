@@ -52,7 +52,7 @@ def test_metrics_are_over_all_examples_not_a_mean_of_batches():
 
 def test_labels_are_discovered_and_a_new_one_later_is_refused_with_its_line(tmp_path):
     train = Rows({"text": ["a", "b"], "label": ["yes", "no"]}, [1, 2], "train.jsonl")
-    made = Classification.from_data(train, Classification.Options(), "first", 16)
+    made = Classification.from_data([train], Classification.Options(), "first", 16)
     assert made.labels.names == ["no", "yes"]
     with pytest.raises(RequestError, match=r"test.jsonl line 9.*'maybe'"):
         made.targets(Rows({"text": ["c"], "label": ["maybe"]}, [9], "test.jsonl"))

@@ -81,7 +81,11 @@ def test_byte_order_mark_is_no_part_of_the_first_name(file, name, body):
         ("a.jsonl", "\n \n", "a.jsonl holds no records; at least one is needed"),
         ("a.csv", "", "a.csv holds no records; at least one is needed"),
         ("a.tsv", "text\tlabel\n", "a.tsv holds no records; at least one is needed"),
-        ("a.xlsx", "x", "a.xlsx is of an unknown kind, '.xlsx'; known are .csv, .jsonl, .tsv"),
+        (
+            "a.xlsx",
+            "x",
+            "a.xlsx is of an unknown kind, '.xlsx'; known are .conll, .csv, .json, .jsonl, .parquet, .tsv, .txt",
+        ),
     ],
 )
 def test_malformed_file_is_refused_by_file_and_line(file, name, content, message):
@@ -104,7 +108,7 @@ def test_absent_file_without_a_near_name_lists_what_there_is(file, tmp_path):
 def test_folder_in_place_of_a_file_is_refused(tmp_path):
     folder = tmp_path / "data.csv"
     folder.mkdir()
-    assert error_of(folder) == f"{folder} is a folder; name a file in it, or a list of files"
+    assert error_of(folder) == f"{folder} is a folder; name a file in it, a pattern like 'data.csv/*.jsonl', or a list"
 
 
 def test_new_format_is_one_decorated_function(file, monkeypatch):

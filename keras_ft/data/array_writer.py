@@ -1,0 +1,158 @@
+"""Writing token arrays chunk by chunk; killed on the way, it goes on where it was last on the disk."""
+
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+
+from keras_ft.data.arrays import AXES, RESERVED, TokenArrays
+from keras_ft.data.npy import NpyWriter
+
+Chunk = Mapping[str, np.ndarray]
+SECONDS_BETWEEN_COMMITS = 5.0
+FILL = 1 << 20  # segments written at once where all before were 0
+
+
+def write_arrays(
+    folder: Path,
+    fingerprint: str,
+    chunks_from: Callable[[int], Iterable[Chunk]],
+    axes: Mapping[str, str] | None = None,
+) -> TokenArrays:
+    """Write chunk after chunk; memory use is that of one chunk. What the folder held before is void at once.
+
+    Args:
+        folder: made if absent. If a call with the same fingerprint was killed in it, its examples are kept.
+        fingerprint: of all that the arrays depend on (file contents, columns, tokenizer, length limit).
+        chunks_from: is given the number of examples that are there already, and gives the chunks behind them: each a
+            dict of `ids` (tokens,), `lengths` (sequences,) of at least 1, perhaps `segments` (tokens,) of 0 to 255, and
+            every feature of `axes`. The first chunk decides a feature's dtype and trailing shape.
+        axes: feature name → "token", "sequence" or "example", along which the feature's rows run.
+
+    Raises:
+        ValueError: there are no sequences, a chunk contradicts itself, or a feature is not of numbers.
+    """
+    axes = dict(axes or {})
+    for name, axis in axes.items():
+        if axis not in AXES or name in RESERVED:
+            raise ValueError(f"feature '{name}' of axis '{axis}': axes are {AXES}, taken names {sorted(RESERVED)}")
+    folder.mkdir(parents=True, exist_ok=True)
+    marker = folder / "meta.json"
+    marker.unlink(missing_ok=True)
+    with ExitStack() as files:
+        writer = _Writer(folder, fingerprint, axes, files)
+        for chunk in chunks_from(writer.num_examples):
+            writer.append(chunk)
+            writer.commit_now_and_then()
+    if not writer.num_examples:
+        raise ValueError(f"no sequences to write to {folder}")
+    meta = {"fingerprint": fingerprint, **writer.meta()}
+    marker.write_text(json.dumps(meta, indent=1, ensure_ascii=False), encoding="utf-8")
+    writer.commit_file.unlink(missing_ok=True)
+    return TokenArrays(folder, meta)
+
+
+class _Writer:
+    """The files being written, and how far they have come.
+
+    `writing.json` says what of them is on the disk for certain.
+    """
+
+    def __init__(self, folder: Path, fingerprint: str, axes: dict[str, str], files: ExitStack):
+        self.folder, self.fingerprint, self.axes, self.files = folder, fingerprint, axes, files
+        self.commit_file = folder / "writing.json"
+        self.last_commit = time.monotonic()
+        self.segments: NpyWriter | None = None
+        self.features: dict[str, NpyWriter] = {}
+        try:
+            self._take_up()
+        except (OSError, ValueError, KeyError, TypeError):  # nothing there, or not ours
+            self._begin()
+
+    @property
+    def num_examples(self) -> int:
+        return self.offsets.length - 1
+
+    def append(self, chunk: Chunk) -> None:
+        ids, lengths = np.asarray(chunk["ids"]), np.asarray(chunk["lengths"], dtype=np.int64)
+        if unknown := set(chunk) - {"ids", "lengths", "segments", *self.axes}:
+            raise ValueError(f"the chunk's {sorted(unknown)} have no axis")
+        if len(lengths) and lengths.min() < 1:
+            raise ValueError(f"sequence {self.num_examples + lengths.argmin()} has no tokens")
+        if lengths.sum() != len(ids):
+            raise ValueError(f"the chunk's lengths add up to {lengths.sum()}, but there are {len(ids)} ids")
+        self._append_segments(chunk, len(ids))
+        self.ids.append(ids)
+        self.offsets.append(self.ids.length - len(ids) + np.cumsum(lengths))
+        for name, axis in self.axes.items():
+            self._append_feature(name, np.asarray(chunk[name]), len(ids) if axis == "token" else len(lengths))
+
+    def meta(self) -> dict:
+        return {
+            "num_examples": self.num_examples,
+            "num_sequences": self.num_examples,
+            "num_tokens": self.ids.length,
+            "has_segments": self.segments is not None,
+            "axes": self.axes,
+        }
+
+    def commit_now_and_then(self) -> None:
+        """See the files to the disk, and then say how far they are."""
+        if time.monotonic() - self.last_commit < SECONDS_BETWEEN_COMMITS:
+            return
+        for file in [self.ids, self.offsets, *([self.segments] if self.segments else []), *self.features.values()]:
+            file.to_disk()
+        features = {name: [f.dtype.str, list(f.row_shape), f.length] for name, f in self.features.items()}
+        state = {"fingerprint": self.fingerprint, "features": features, **self.meta()}
+        scratch = self.commit_file.with_suffix(".new")
+        scratch.write_text(json.dumps(state), encoding="utf-8")
+        scratch.replace(self.commit_file)
+        self.last_commit = time.monotonic()
+
+    def _begin(self) -> None:
+        self.commit_file.unlink(missing_ok=True)
+        self.segments, self.features = None, {}
+        self.ids = self._start("ids", np.int32)
+        self.offsets = self._start("offsets", np.int64)
+        self.offsets.append(np.zeros(1, dtype=np.int64))
+        (self.folder / "segments.npy").unlink(missing_ok=True)
+
+    def _take_up(self) -> None:
+        state = json.loads(self.commit_file.read_text(encoding="utf-8"))
+        if (state["fingerprint"], state["axes"]) != (self.fingerprint, self.axes):
+            raise ValueError("made from other data")
+        self.ids = self._start("ids", np.int32, keep=state["num_tokens"])
+        self.offsets = self._start("offsets", np.int64, keep=state["num_sequences"] + 1)
+        if state["has_segments"]:
+            self.segments = self._start("segments", np.uint8, keep=state["num_tokens"])
+        else:
+            (self.folder / "segments.npy").unlink(missing_ok=True)
+        for name, (dtype, row_shape, length) in state["features"].items():
+            self.features[name] = self._start(name, np.dtype(dtype), tuple(row_shape), keep=length)
+
+    def _start(
+        self, name: str, dtype: np.dtype | type, row_shape: tuple[int, ...] = (), keep: int | None = None
+    ) -> NpyWriter:
+        return self.files.enter_context(NpyWriter(self.folder / f"{name}.npy", dtype, row_shape, keep))
+
+    def _append_segments(self, chunk: Chunk, count: int) -> None:
+        segments = np.asarray(chunk["segments"]) if "segments" in chunk else np.zeros(count, dtype=np.uint8)
+        if segments.shape != (count,):
+            raise ValueError(f"the chunk has {count} ids but segments of shape {segments.shape}")
+        if self.segments is None and segments.any():
+            self.segments = self._start("segments", np.uint8)
+            for start in range(0, self.ids.length, FILL):  # the tokens so far were all of segment 0
+                self.segments.append(np.zeros(min(FILL, self.ids.length - start), dtype=np.uint8))
+        if self.segments is not None:
+            self.segments.append(segments)
+
+    def _append_feature(self, name: str, values: np.ndarray, count: int) -> None:
+        if values.dtype.kind not in "biuf" or values.shape[:1] != (count,):
+            axis = f"axis '{self.axes[name]}' has {count} rows in this chunk"
+            raise ValueError(f"feature '{name}' is {values.dtype} of shape {values.shape}; {axis}")
+        if name not in self.features:
+            self.features[name] = self._start(name, values.dtype, values.shape[1:])
+        self.features[name].append(values)

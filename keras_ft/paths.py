@@ -1,0 +1,165 @@
+"""One layer for paths that are local and paths in an object store (`gs://bucket/…`).
+
+What is remote is copied here and worked on here: memory maps, HDF5 and checkpoints need a real file system. What is
+copied there has its marker written last, for an object store cannot rename a folder in one step.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from etils import epath
+
+from keras_ft.errors import RequestError, WorkError
+
+SCHEMES = ("gs", "s3")
+AnyPath = str | os.PathLike
+
+
+def cache_folder() -> Path:
+    """Where fetched models and copies of remote files are kept: `$KERAS_FT_CACHE`, else `~/.cache/keras_ft`."""
+    if "KERAS_FT_CACHE" in os.environ:
+        return Path(os.environ["KERAS_FT_CACHE"])
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "keras_ft"
+
+
+def is_remote(path: AnyPath) -> bool:
+    """Whether a path names something in an object store.
+
+    Raises:
+        RequestError: its scheme is one that cannot be read.
+    """
+    scheme = re.match(r"([a-zA-Z][\w+.-]*)://", os.fspath(path))
+    if scheme and scheme[1] not in SCHEMES:
+        known = ", ".join(f"{known}://" for known in SCHEMES)
+        raise RequestError(f"{os.fspath(path)}: files at '{scheme[1]}://' cannot be read; known are {known} and local")
+    return bool(scheme)
+
+
+def local_file(path: AnyPath) -> Path:
+    """A local file with the content of `path`: itself, or its copy in the cache, fetched anew when it has changed.
+
+    Raises:
+        RequestError: there is no such remote file.
+        WorkError: it cannot be fetched.
+    """
+    if not is_remote(path):
+        return Path(path)
+    remote = epath.Path(path)
+    try:
+        if not remote.exists() or remote.is_dir():
+            raise RequestError(f"no such file: {remote}; check its name and who may read it")
+        stat = remote.stat()
+        key = hashlib.sha256(json.dumps([str(remote), stat.length, str(stat.mtime)]).encode()).hexdigest()[:24]
+        target = cache_folder() / "files" / key / remote.name
+        if not target.is_file():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _copy_down(remote, target)
+    except Exception as error:
+        raise _explained(error, f"{remote} cannot be read") from error
+    return target
+
+
+def pull(remote: AnyPath, local: Path, ignore: Iterable[str] = ()) -> None:
+    """Make a local folder what a remote one is.
+
+    Args:
+        remote: copied from; a folder that does not exist is an empty one.
+        local: files that are not in `remote` are deleted.
+        ignore: names at the top of `local` that are left alone.
+
+    Raises:
+        WorkError: the store cannot be read.
+    """
+    source = epath.Path(remote)
+    try:
+        theirs = dict(_files(source)) if source.is_dir() else {}
+        for name, file in theirs.items():
+            target = local / name
+            if not (target.is_file() and target.stat().st_size == file.stat().length and _is_immutable(name)):
+                target.parent.mkdir(parents=True, exist_ok=True)
+                _copy_down(file, target)
+    except Exception as error:
+        raise _explained(error, f"{source} cannot be read") from error
+    for file in [p for p in local.rglob("*") if p.is_file()]:
+        place = file.relative_to(local)
+        if place.as_posix() not in theirs and place.parts[0] not in ignore:
+            file.unlink()
+    _drop_empty_folders(local, ignore)
+
+
+def push(local: Path, remote: AnyPath, last: Iterable[str] = (), ignore: Iterable[str] = ()) -> None:
+    """Make a remote folder what a local one is, in an order that leaves it valid at every moment.
+
+    Args:
+        local: copied from.
+        remote: files that are not in `local` are deleted, after everything else.
+        last: names of files that are written after all others, in this order.
+        ignore: names at the top that are left alone on both sides.
+
+    Raises:
+        WorkError: the store cannot be written.
+    """
+    target = epath.Path(remote)
+    order = {name: place for place, name in enumerate(last, start=1)}
+    ours = {p.relative_to(local).as_posix(): p for p in local.rglob("*") if p.is_file()}
+    ours = {name: p for name, p in ours.items() if name.split("/")[0] not in ignore}
+    try:
+        theirs = dict(_files(target)) if target.is_dir() else {}
+        for name in sorted(ours, key=lambda name: (order.get(name, 0), name)):
+            there = theirs.get(name)
+            if there is None or not _is_immutable(name) or there.stat().length != ours[name].stat().st_size:
+                (target / name).parent.mkdir(parents=True, exist_ok=True)
+                _copy_up(ours[name], target / name)
+        for name, file in theirs.items():
+            if name not in ours and name.split("/")[0] not in ignore:
+                file.unlink()
+    except Exception as error:
+        raise _explained(error, f"{target} cannot be written") from error
+
+
+def _files(folder: epath.Path) -> Iterable[tuple[str, epath.Path]]:
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            for name, file in _files(entry):
+                yield f"{entry.name}/{name}", file
+        else:
+            yield entry.name, entry
+
+
+def _is_immutable(name: str) -> bool:
+    """Files that, once written under a name, never change: those of a numbered checkpoint."""
+    return name.startswith("checkpoints/")
+
+
+def _copy_down(remote: epath.Path, target: Path) -> None:
+    scratch = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        with remote.open("rb") as source, scratch.open("wb") as copy:
+            shutil.copyfileobj(source, copy, 1 << 22)
+        scratch.replace(target)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def _copy_up(file: Path, target: epath.Path) -> None:
+    with file.open("rb") as source, target.open("wb") as copy:
+        shutil.copyfileobj(source, copy, 1 << 22)
+
+
+def _drop_empty_folders(folder: Path, ignore: Iterable[str]) -> None:
+    for child in sorted((p for p in folder.rglob("*") if p.is_dir()), reverse=True):
+        if child.relative_to(folder).parts[0] not in ignore and not any(child.iterdir()):
+            child.rmdir()
+
+
+def _explained(error: Exception, what: str) -> Exception:
+    """Object stores raise errors of many kinds; ours pass unchanged."""
+    if isinstance(error, RequestError | WorkError):
+        return error
+    reason = " ".join(str(error).split())[:200]
+    return WorkError(f"{what} ({reason}); check the network and your credentials")
