@@ -20,22 +20,28 @@ CPU_FEATURES = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")  # what decides wh
 
 @dataclass
 class Bar:
-    """The least that was promised, and what was found.
+    """What was promised, and what was found.
 
     Attributes:
         what: the quantity in words.
-        least: the promise.
+        bound: the promise.
         found: the measurement.
+        at_most: whether the promise is that it is no more than the bound, rather than no less.
     """
 
     what: str
-    least: float
+    bound: float
     found: float
+    at_most: bool = False
 
     @property
     def met(self) -> bool:
         """Whether the promise holds."""
-        return self.found >= self.least
+        return self.found <= self.bound if self.at_most else self.found >= self.bound
+
+    def __str__(self) -> str:
+        verdict = "[green]met[/]" if self.met else "[red]not met[/]"
+        return f"{self.what}: {_shown(self.found)}, at {'most' if self.at_most else 'least'} {self.bound:g}: {verdict}"
 
 
 def machine() -> dict[str, Any]:
@@ -54,14 +60,14 @@ def machine() -> dict[str, Any]:
     }
 
 
-def publish(name: str, title: str, rows: list[dict[str, Any]], bar: Bar, before: dict[str, Any]) -> None:
-    """Print the rows and the bar, write results/NAME.json, and exit with 1 if the bar is not met.
+def publish(name: str, title: str, rows: list[dict[str, Any]], bars: list[Bar], before: dict[str, Any]) -> None:
+    """Print the rows and the bars, write results/NAME.json, and exit with 1 if a bar is not met.
 
     Args:
         name: of the JSON file.
         title: above the table.
         rows: column → value; lists are kept for the file and not shown.
-        bar: the promise.
+        bars: the promises.
         before: what `machine` said before the benchmark made it busy.
     """
     versions = {package: version(package) for package in PACKAGES}
@@ -71,17 +77,17 @@ def publish(name: str, title: str, rows: list[dict[str, Any]], bar: Bar, before:
         "machine": before,
         "versions": {"python": platform.python_version(), **versions},
         "rows": rows,
-        "bar": {**asdict(bar), "met": bar.met},
+        "bars": [{**asdict(bar), "met": bar.met} for bar in bars],
     }
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
     path.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     console = Console()
     console.print(_table(title, rows))
-    verdict = "[green]met[/]" if bar.met else "[red]not met[/]"
-    console.print(f"{bar.what}: {_shown(bar.found)}, promised at least {bar.least:g}: {verdict}", highlight=False)
+    for bar in bars:
+        console.print(str(bar), highlight=False)
     console.print(f"Written to {path}", highlight=False, soft_wrap=True)
-    sys.exit(0 if bar.met else 1)
+    sys.exit(0 if all(bar.met for bar in bars) else 1)
 
 
 def _table(title: str, rows: list[dict[str, Any]]) -> Table:

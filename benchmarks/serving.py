@@ -49,7 +49,7 @@ def main(rounds: int = 9) -> None:
     ours = next(row for row in rows if row["batch"] == 32 and row["model"] == "keras_ft float32")
     bar = Bar("Speed of keras_ft float32 at batch 32, in multiples of keras-hub's best", 3.0, ours[TIMES])
     title = f"Serving SST-2 test texts; scores differ by at most {difference:.3f}"
-    publish("serving", title, rows, bar, before)
+    publish("serving", title, rows, [bar], before)
 
 
 def build_contenders(folder: Path) -> dict[str, Answer]:

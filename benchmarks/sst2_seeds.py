@@ -33,7 +33,7 @@ def main(seeds: int = 3) -> None:
     rows = [_row(seed, metrics_of(seed)) for seed in range(seeds)]
     accuracy = mean(row["test accuracy"] for row in rows)
     bar = Bar("Mean test accuracy", 0.885, accuracy)
-    publish("sst2_seeds", "SST-2, two epochs of MiniLM-L6, by seed", rows, bar, before)
+    publish("sst2_seeds", "SST-2, two epochs of MiniLM-L6, by seed", rows, [bar], before)
 
 
 def metrics_of(seed: int) -> dict[str, Any]:

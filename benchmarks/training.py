@@ -49,7 +49,7 @@ def main(rounds: int = 12, steps: int = 12) -> None:
     ]
     what = "Speed of keras_ft float32, in multiples of keras-hub's best in float32"
     bar = Bar(what, 2.5, times_faster(speeds["keras_ft float32"], speeds[rivals["float32"]]))
-    publish("training", "Training on SST-2 in batches of 32", rows, bar, before)
+    publish("training", "Training on SST-2 in batches of 32", rows, [bar], before)
 
 
 def _rivals(speeds: dict[str, list[float]], precision: str) -> dict[str, list[float]]:

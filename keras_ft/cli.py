@@ -23,7 +23,7 @@ app = typer.Typer(
 )
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
-Run = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
+Run = Annotated[str, typer.Argument(metavar="RUN", help="A run folder.")]
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override the recipe: --set train.epochs=1")
 ]
@@ -68,7 +68,7 @@ def _version(version: Annotated[bool, typer.Option("--version", help="Print the 
 @app.command()
 def train(
     recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="A YAML file.")],
-    out: Annotated[Path, typer.Option(help="The run folder; an unfinished one of the same recipe is resumed.")],
+    out: Annotated[str, typer.Option(help="The run folder; an unfinished one of the same recipe is resumed.")],
     overrides: Overrides = None,
     as_json: AsJson = False,
 ) -> None:
@@ -97,7 +97,7 @@ def evaluate(
 
 @app.command()
 def predict(
-    model: Annotated[Path, typer.Argument(metavar="RUN_OR_EXPORT", help="A run folder or an export.")],
+    model: Annotated[str, typer.Argument(metavar="RUN_OR_EXPORT", help="A run folder or an export.")],
     text: Annotated[list[str] | None, typer.Option(help="A text; may be given several times.")] = None,
     input_file: Annotated[str | None, typer.Option("--input", help="A data file with the text columns.")] = None,
     as_json: AsJson = False,
@@ -116,7 +116,7 @@ def predict(
 @app.command()
 def export(
     run: Run,
-    to: Annotated[Path, typer.Option(metavar="MODELS/NAME", help="Where versions are; NAME is what is served.")],
+    to: Annotated[str, typer.Option(metavar="MODELS/NAME", help="Where versions are; NAME is what is served.")],
     version: Annotated[int | None, typer.Option(help="Default: the next free number.")] = None,
     dtype: Annotated[str, typer.Option(help="float32 or bfloat16.")] = "float32",
     top_k: Annotated[int | None, typer.Option(help="Labels in an answer. Default: all up to 20, else 5.")] = None,
@@ -126,24 +126,24 @@ def export(
     from keras_ft.export.export import export as export_run
 
     folder, found = export_run(run, to, version, dtype, top_k)
-    _print({"version": str(folder), **asdict(found)}, as_json, lambda: _verification_lines(folder, found))
+    _print({"version": folder, **asdict(found)}, as_json, lambda: _verification_lines(folder, found))
 
 
 @app.command()
 def verify(
-    folder: Annotated[Path, typer.Argument(metavar="MODELS/NAME/N", help="An exported version.")],
+    folder: Annotated[str, typer.Argument(metavar="MODELS/NAME/N", help="An exported version.")],
     as_json: AsJson = False,
 ) -> None:
     """Check an export the way TF Serving would load it."""
     from keras_ft.export.verify import verify as verify_export
 
     found = verify_export(folder)
-    _print({"version": str(folder), **asdict(found)}, as_json, lambda: _verification_lines(folder, found))
+    _print({"version": folder, **asdict(found)}, as_json, lambda: _verification_lines(folder, found))
 
 
 @app.command()
 def serve(
-    models: Annotated[list[Path], typer.Argument(metavar="MODELS/NAME …", help="Model folders, or versions of them.")],
+    models: Annotated[list[str], typer.Argument(metavar="MODELS/NAME …", help="Model folders, or versions of them.")],
     rest_port: Annotated[int, typer.Option(help="0 takes a free one.")] = 8501,
     host: Annotated[str, typer.Option(help="0.0.0.0 listens on every address.")] = "127.0.0.1",
     as_json: AsJson = False,
@@ -194,7 +194,7 @@ def _print(result: dict[str, Any], as_json: bool, lines: Any) -> None:
     print(json.dumps(result, ensure_ascii=False) if as_json else "\n".join(lines()), flush=True)
 
 
-def _metrics_lines(metrics: dict[str, Any], out: Path) -> list[str]:
+def _metrics_lines(metrics: dict[str, Any], out: str) -> list[str]:
     lines = []
     for split in ("validation", "test"):
         if metrics.get(split):
@@ -206,7 +206,7 @@ def _metrics_lines(metrics: dict[str, Any], out: Path) -> list[str]:
     return [*lines, f"run folder {out}"]
 
 
-def _verification_lines(folder: Path, found: Any) -> list[str]:
+def _verification_lines(folder: str, found: Any) -> list[str]:
     times = ", ".join(f"batch {size}: {ms:.1f} ms" for size, ms in found.milliseconds.items())
     return [
         f"{folder} answers as the model does: {found.examples} texts through a Session,"

@@ -27,6 +27,18 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "keras_ft"
 
 
+def exists(path: AnyPath) -> bool:
+    """Whether there is a file or folder, here or in a store.
+
+    Raises:
+        WorkError: the store cannot be read.
+    """
+    try:
+        return epath.Path(path).exists()
+    except Exception as error:
+        raise _explained(error, f"{os.fspath(path)} cannot be read") from error
+
+
 def is_remote(path: AnyPath) -> bool:
     """Whether a path names something in an object store.
 
@@ -64,6 +76,38 @@ def local_file(path: AnyPath) -> Path:
     return target
 
 
+def local_folder(path: AnyPath) -> Path:
+    """A local folder with the content of `path`: itself, or its copy in the cache, made anew at each call.
+
+    Raises:
+        WorkError: it cannot be fetched.
+    """
+    if not is_remote(path):
+        return Path(path)
+    target = working_folder(path)
+    pull(path, target)
+    return target
+
+
+def working_folder(remote: AnyPath) -> Path:
+    """Where the cache keeps the local copy of a remote folder, there or not yet."""
+    scheme, _, place = os.fspath(remote).rstrip("/").partition("://")
+    return cache_folder() / "remote" / scheme / place
+
+
+def child_folders(remote: AnyPath) -> list[str]:
+    """The names of the folders in a remote folder; none if there is no such folder.
+
+    Raises:
+        WorkError: the store cannot be read.
+    """
+    folder = epath.Path(remote)
+    try:
+        return [entry.name for entry in folder.iterdir() if entry.is_dir()] if folder.is_dir() else []
+    except Exception as error:
+        raise _explained(error, f"{folder} cannot be read") from error
+
+
 def pull(remote: AnyPath, local: Path, ignore: Iterable[str] = ()) -> None:
     """Make a local folder what a remote one is.
 
@@ -98,7 +142,7 @@ def push(local: Path, remote: AnyPath, last: Iterable[str] = (), ignore: Iterabl
     Args:
         local: copied from.
         remote: files that are not in `local` are deleted, after everything else.
-        last: names of files that are written after all others, in this order.
+        last: names of files, without their folders, that are written after all others, in this order.
         ignore: names at the top that are left alone on both sides.
 
     Raises:
@@ -110,7 +154,7 @@ def push(local: Path, remote: AnyPath, last: Iterable[str] = (), ignore: Iterabl
     ours = {name: p for name, p in ours.items() if name.split("/")[0] not in ignore}
     try:
         theirs = dict(_files(target)) if target.is_dir() else {}
-        for name in sorted(ours, key=lambda name: (order.get(name, 0), name)):
+        for name in sorted(ours, key=lambda name: (order.get(name.rsplit("/", 1)[-1], 0), name)):
             there = theirs.get(name)
             if there is None or not _is_immutable(name) or there.stat().length != ours[name].stat().st_size:
                 (target / name).parent.mkdir(parents=True, exist_ok=True)

@@ -25,6 +25,15 @@ def shared_data() -> Path:
     return SHARED_DATA
 
 
+@pytest.fixture
+def store(tmp_path, monkeypatch):
+    """A stand-in for `gs://`, and an empty cache."""
+    from tests.object_store import install
+
+    monkeypatch.setenv("KERAS_FT_CACHE", str(tmp_path / "cache"))
+    return install(monkeypatch, tmp_path / "store")
+
+
 @pytest.fixture(scope="session")
 def tiny_run(tmp_path_factory) -> Path:
     """A finished run of a tiny classifier."""

@@ -6,12 +6,13 @@ from pathlib import Path
 from keras_ft.data.array_writer import write_arrays
 from keras_ft.data.readers import find_sources
 from keras_ft.evaluation.evaluate import TFEvalStep, evaluate
+from keras_ft.paths import AnyPath
 from keras_ft.run_folder import RunFolder
 from keras_ft.tasks.encode import encode, read_examples
 from keras_ft.tasks.model import load_model
 
 
-def evaluate_run(folder: Path, data: str) -> dict[str, float]:
+def evaluate_run(folder: AnyPath, data: str) -> dict[str, float]:
     """`loss` and the task's metrics over the examples of a file.
 
     Args:
@@ -21,7 +22,7 @@ def evaluate_run(folder: Path, data: str) -> dict[str, float]:
     Raises:
         RequestError: the run is not finished, or the file, a column or a label is wrong.
     """
-    run = RunFolder(folder)
+    run = RunFolder(folder).fetch()
     recipe = run.read_recipe()
     sources = find_sources(data, split="test")
     trained = load_model(run.model)

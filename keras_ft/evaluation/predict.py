@@ -1,5 +1,6 @@
 """`keras-ft predict`: answers of a run, or of an export, to texts."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from keras_ft.data.readers import find_sources
 from keras_ft.data.rows import Columns, read_chunks
 from keras_ft.errors import RequestError
 from keras_ft.evaluation.predictor import Predictor, to_records
+from keras_ft.paths import AnyPath, exists
 from keras_ft.run_folder import RunFolder
 from keras_ft.tasks.model import load_model
 
@@ -17,7 +19,7 @@ TEXTS_AT_ONCE = 64
 Answer = Callable[[dict[str, list[str]]], dict[str, np.ndarray]]
 
 
-def predict(model: Path, texts: list[str], file: str | Path | None) -> Iterator[dict[str, Any]]:
+def predict(model: AnyPath, texts: list[str], file: str | Path | None) -> Iterator[dict[str, Any]]:
     """Answers in the order of the inputs, one JSON-able dict each.
 
     Args:
@@ -30,7 +32,7 @@ def predict(model: Path, texts: list[str], file: str | Path | None) -> Iterator[
     """
     if bool(texts) == bool(file):
         raise RequestError("give either --text (once or more) or --input FILE")
-    if not model.is_dir():
+    if not exists(model):
         raise RequestError(f"no such folder: {model}; give a run folder or an export (MODELS/NAME/N)")
     names, answer, mapping = _open(model)
     if file is None:
@@ -45,11 +47,12 @@ def _answers(answer: Answer, chunks: Iterable[dict[str, list[str]]]) -> Iterator
         yield from to_records(answer(columns))
 
 
-def _open(model: Path) -> tuple[list[str], Answer, dict[str, str]]:
+def _open(model: AnyPath) -> tuple[list[str], Answer, dict[str, str]]:
     """The names of the text columns, the answering function, and the file's names for the columns."""
-    if (model / "recipe.yaml").is_file():
-        trained = load_model(model / "model")
-        mapping = RunFolder(model).read_recipe().data.columns
+    if exists(f"{os.fspath(model)}/recipe.yaml"):
+        run = RunFolder(model).fetch()
+        trained = load_model(run.model)
+        mapping = run.read_recipe().data.columns
         return list(trained.task.text_columns), Predictor(trained), mapping
     from keras_ft.serving.models import find_version
     from keras_ft.serving.session_model import SessionModel

@@ -11,6 +11,8 @@ from keras_ft.evaluation.predictor import Predictor
 from keras_ft.export.saved_model import write_saved_model
 from keras_ft.export.verify import Verification, record_expected, verify
 from keras_ft.export.warmup import write_warmup_requests
+from keras_ft.paths import AnyPath, child_folders, is_remote, push, working_folder
+from keras_ft.run_folder import RunFolder
 from keras_ft.tasks.model import TrainedModel, load_model
 from keras_ft.tasks.samples import HARD_TEXTS, read_samples
 
@@ -18,9 +20,12 @@ DTYPES = ("float32", "bfloat16")
 
 
 def export(
-    run: Path, to: Path, version: int | None = None, dtype: str = "float32", top_k: int | None = None
-) -> tuple[Path, Verification]:
+    run: AnyPath, to: AnyPath, version: int | None = None, dtype: str = "float32", top_k: int | None = None
+) -> tuple[str, Verification]:
     """Write, verify and only then name a version, so that a server that watches the folder never sees half of one.
+
+    In an object store, which cannot rename a folder, `saved_model.pb` is written last: without it TF Serving cannot
+    load the version and tries again.
 
     Args:
         run: a finished run folder.
@@ -41,19 +46,25 @@ def export(
     if top_k is not None and top_k < 1:
         raise RequestError(f"--top-k {top_k} should be at least 1")
     target = version_folder(to, version)
-    trained = load_model(run / "model")
+    source = RunFolder(run).fetch()
+    trained = load_model(source.model)
+    here = working_folder(to) if is_remote(to) else Path(to)
     try:
-        to.mkdir(parents=True, exist_ok=True)
+        here.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RequestError(f"--to {to} cannot be written ({error.strerror}); give another folder") from None
-    scratch = to / f".exporting-{target.name}-{os.getpid()}"
+    number = target.rsplit("/", 1)[-1]
+    scratch = here / f".exporting-{number}-{os.getpid()}"
     try:
         write_saved_model(trained, scratch, dtype, top_k)
-        samples = read_samples(run / "model", trained.task.text_columns)
-        write_warmup_requests(scratch, to.resolve().name, samples)
+        samples = read_samples(source.model, trained.task.text_columns)
+        write_warmup_requests(scratch, _name(to), samples)
         _record_answers(trained, scratch, dtype, top_k, samples)
         found = verify(scratch)
-        _publish(scratch, target)
+        if is_remote(to):
+            push(scratch, target, last=["saved_model.pb"])
+        else:
+            _publish(scratch, Path(target))
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return target, found
@@ -66,7 +77,7 @@ def _publish(scratch: Path, target: Path) -> None:
         raise RequestError(f"{target} was written by another process meanwhile; export again") from None
 
 
-def version_folder(to: Path, version: int | None = None) -> Path:
+def version_folder(to: AnyPath, version: int | None = None) -> str:
     """Where a version would be written.
 
     Args:
@@ -76,21 +87,26 @@ def version_folder(to: Path, version: int | None = None) -> Path:
     Raises:
         RequestError: `to` cannot be a model's folder, or the version exists.
     """
-    if not re.fullmatch(r"[\w.-]+", to.resolve().name) or to.resolve().name.isdigit():
+    if not re.fullmatch(r"[\w.-]+", _name(to)) or _name(to).isdigit():
         raise RequestError(f"{to} should end in the model's name (letters, digits, '_', '-', '.'; not only digits)")
-    return to / str(_free_version(to, version))
+    return f"{os.fspath(to).rstrip('/')}/{_free_version(to, version)}"
 
 
-def _free_version(to: Path, version: int | None) -> int:
-    if to.exists() and not to.is_dir():
+def _name(to: AnyPath) -> str:
+    return os.fspath(to).rstrip("/").rsplit("/", 1)[-1] if is_remote(to) else Path(to).resolve().name
+
+
+def _free_version(to: AnyPath, version: int | None) -> int:
+    if not is_remote(to) and Path(to).exists() and not Path(to).is_dir():
         raise RequestError(f"--to {to} is a file; give a folder")
-    taken = {int(p.name) for p in to.iterdir() if p.name.isdigit()} if to.is_dir() else set()
+    taken = {int(name) for name in child_folders(to) if name.isascii() and name.isdecimal()}
     if version is None:
         return max(taken, default=0) + 1
     if version < 1:
         raise RequestError(f"--version {version} should be at least 1")
     if version in taken:
-        raise RequestError(f"{to / str(version)} exists; give another --version (next free: {max(taken) + 1})")
+        taken_by = f"{os.fspath(to).rstrip('/')}/{version}"
+        raise RequestError(f"{taken_by} exists; give another --version (next free: {max(taken) + 1})")
     return version
 
 

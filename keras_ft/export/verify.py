@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from keras_ft.errors import RequestError, WorkError
+from keras_ft.paths import AnyPath, local_folder
 
 EXPECTED_FILE = "assets.extra/expected_answers.json"
 TOLERANCE = {"float32": 1e-5, "bfloat16": 2e-2}
@@ -49,13 +50,14 @@ def record_expected(folder: Path, dtype: str, requests: dict[str, Any], answers:
     (folder / EXPECTED_FILE).write_text(json.dumps(record, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def verify(folder: Path) -> Verification:
+def verify(version: AnyPath) -> Verification:
     """Load an export through a Session in a fresh process and hold its answers against the recorded ones.
 
     Raises:
         RequestError: the folder is no export of ours.
         WorkError: it does not load, holds an op that TF Serving lacks, or answers differently.
     """
+    folder = local_folder(version)
     expected = _read_expected(folder)
     report = _run_session(folder, expected["requests"])
     unserved = sorted(set(report["ops"]) - served_ops())

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import keras_ft
 from keras_ft.errors import RequestError, WorkError
+from keras_ft.paths import AnyPath
 
 LOG_LINES = 12
 
@@ -34,7 +35,7 @@ class BackgroundServer:
     """
 
     def __init__(
-        self, model_folders: Iterable[Path], host: str = "127.0.0.1", rest_port: int = 0, timeout: float = 120.0
+        self, model_folders: Iterable[AnyPath], host: str = "127.0.0.1", rest_port: int = 0, timeout: float = 120.0
     ):
         self.timeout = timeout
         self.url = ""

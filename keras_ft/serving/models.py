@@ -4,12 +4,14 @@
 `MODELS/NAME/N` asks for version N.
 """
 
+import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from keras_ft.errors import RequestError
+from keras_ft.paths import AnyPath, child_folders, is_remote, local_folder
 from keras_ft.serving.session_model import SessionModel
 from keras_ft.serving.signature import Predictor
 from keras_ft.serving.status import StatusError, invalid
@@ -55,7 +57,7 @@ class ModelStore:
 
     def __init__(
         self,
-        folders: Iterable[Path],
+        folders: Iterable[AnyPath],
         load: Callable[[Path], Predictor] = load_session_model,
         labels: Mapping[str, Mapping[str, int]] | None = None,
     ):
@@ -64,7 +66,7 @@ class ModelStore:
         self._lock = threading.Lock()
         self._models: dict[str, dict[int, ModelVersion]] = {}
         for folder in folders:
-            found = find_version(Path(folder))
+            found = find_version(folder)
             versions = self._models.setdefault(found.name, {})
             if found.version in versions:
                 raise RequestError(
@@ -130,8 +132,14 @@ class ModelStore:
                 setattr(version, field, value)
 
 
-def find_version(folder: Path) -> ModelVersion:
-    """The version that `MODELS/NAME` (the latest) or `MODELS/NAME/N` stands for; raises `RequestError`."""
+def find_version(path: AnyPath) -> ModelVersion:
+    """The version that `MODELS/NAME` (the latest) or `MODELS/NAME/N` stands for, copied here if it is remote.
+
+    Raises:
+        RequestError: there is none.
+        WorkError: it cannot be fetched.
+    """
+    folder = _fetched(path) if is_remote(path) else Path(path)
     # A relative `.` has no name of its own.
     folder = folder.absolute() if folder.name else folder.resolve()
     if not folder.is_dir():
@@ -148,6 +156,16 @@ def find_version(folder: Path) -> ModelVersion:
     if not any((version / file).is_file() for file in ("saved_model.pb", "saved_model.pbtxt")):
         raise RequestError(f"{version}: no saved_model.pb in it; export the model into this folder first")
     return ModelVersion(name, int(version.name), version)
+
+
+def _fetched(path: AnyPath) -> Path:
+    url = os.fspath(path).rstrip("/")
+    if not url.rsplit("/", 1)[-1].isdecimal():
+        versions = [int(name) for name in child_folders(url) if name.isascii() and name.isdecimal()]
+        if not versions:
+            raise RequestError(f"{url}: no version folder in it; a model is served from MODELS/NAME/1/saved_model.pb")
+        url = f"{url}/{max(versions)}"
+    return local_folder(url)
 
 
 def _is_version(folder: Path) -> bool:

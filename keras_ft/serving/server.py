@@ -8,16 +8,16 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from keras_ft.errors import RequestError
+from keras_ft.paths import AnyPath
 from keras_ft.serving.models import ModelStore
 
 KEEP_ALIVE_SECONDS = 50  # as libevent's HTTP server, which TF Serving runs on
 
 
 def serve(
-    model_folders: Iterable[Path],
+    model_folders: Iterable[AnyPath],
     host: str = "127.0.0.1",
     rest_port: int = 8501,
     ready: Callable[[str, ModelStore], None] | None = None,

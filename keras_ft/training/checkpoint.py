@@ -8,6 +8,7 @@ checkpoints/best-00000100/…                   weights of the best evaluation
 import json
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +25,13 @@ class Checkpoints:
     Args:
         folder: made when the first one is written.
         keep: how many of the latest are kept.
+        saved: is called after every checkpoint.
     """
 
-    def __init__(self, folder: Path, keep: int):
+    def __init__(self, folder: Path, keep: int, saved: Callable[[], None] = lambda: None):
         self.folder = folder
         self.keep = keep
+        self.saved = saved
         for half in folder.glob("*.writing"):  # left by a run that was killed
             shutil.rmtree(half)
 
@@ -41,6 +44,7 @@ class Checkpoints:
         for best in self.folder.glob("best-*"):
             if int(best.name[5:]) not in named:
                 shutil.rmtree(best)
+        self.saved()
 
     def save_best(self, step: int, state: dict[str, np.ndarray], progress: Progress) -> None:
         """Write the weights of the best evaluation so far; `progress` says what was measured."""
@@ -60,7 +64,7 @@ class Checkpoints:
         return _read(self.folder / f"best-{step:08d}")[0]
 
     def _steps(self) -> list[Path]:
-        return sorted(p for p in self.folder.glob("step-*") if p.is_dir() and p.name[5:].isdigit())
+        return sorted(p for p in self.folder.glob("step-*") if p.name[5:].isdigit() and (p / "progress.json").is_file())
 
 
 def _write(target: Path, state: dict[str, np.ndarray], progress: Progress) -> None:

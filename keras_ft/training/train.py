@@ -3,13 +3,13 @@
 import resource
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import keras
 
 from keras_ft.data.arrays import TokenArrays
 from keras_ft.evaluation.evaluate import evaluate
+from keras_ft.paths import AnyPath
 from keras_ft.presets.load import load_pretrained
 from keras_ft.recipe import Recipe
 from keras_ft.run_folder import RunFolder
@@ -30,7 +30,7 @@ def _to_stderr(line: str) -> None:
 
 def train(
     recipe: Recipe,
-    out: str | Path,
+    out: AnyPath,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     tell: Callable[[str], None] = _to_stderr,
 ) -> dict[str, Any]:
@@ -54,7 +54,7 @@ def train(
     with run.claimed(recipe):
         finished = run.read_metrics()
         if finished is not None:
-            tell(f"{run.path} is finished already; delete it to train again")
+            tell(f"{run.name} is finished already; delete it to train again")
             return finished
         with run.discarded_if_refused():
             loop, test = _set_up(recipe, run, tell)
@@ -82,7 +82,7 @@ def _set_up(recipe: Recipe, run: RunFolder, tell: Callable[[str], None]) -> tupl
         recipe.train,
         prepared.splits["train"],
         prepared.splits["validation"],
-        Checkpoints(run.checkpoints, recipe.train.checkpoint.keep),
+        Checkpoints(run.checkpoints, recipe.train.checkpoint.keep, run.publish),
         prepared.fingerprint,
         tell=tell,
     )

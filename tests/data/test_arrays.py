@@ -171,3 +171,62 @@ def test_feature_of_a_taken_name_or_unknown_axis_is_refused(tmp_path, axes):
 def test_nothing_to_write_is_refused(tmp_path):
     with pytest.raises(ValueError, match="no sequences"):
         write_arrays(tmp_path, "f", lambda _: [])
+
+
+def test_selected_examples_are_those_of_the_folder_in_the_order_asked_for(tmp_path, chunks):
+    whole = write_arrays(tmp_path, "f", lambda _: chunks, AXES)
+    part = whole.select(np.array([5, 0, 3]))
+    assert (part.num_examples, part.num_tokens) == (3, 13)
+    assert part.lengths.tolist() == [9, 3, 1]
+    assert part.rows.tolist() == [5, 0, 3]
+    expected = whole.gather(np.array([3, 5]))
+    for name, values in part.gather(np.array([2, 0])).items():
+        assert np.array_equal(values, expected[name]), name
+
+
+class Killed(Exception):
+    pass
+
+
+@pytest.mark.parametrize("kills", [(1,), (2, 3), (1, 2, 4)])
+@pytest.mark.parametrize("segments", [None, [0, 1, 1, 0, 1]])
+def test_a_killed_writer_goes_on_behind_what_it_had_seen_to_the_disk(tmp_path, monkeypatch, kills, segments):
+    monkeypatch.setattr("keras_ft.data.array_writer.SECONDS_BETWEEN_COMMITS", 0.0)
+    chunks = [chunk_of([3, 2], segments if i == 2 else None, seed=i) for i in range(5)]
+    starts = []
+
+    def chunks_from(start, stop=None):
+        starts.append(start)
+        yield from chunks[start // 2 : stop]
+        if stop is not None:
+            raise Killed
+
+    for kill in kills:
+        with pytest.raises(Killed):
+            write_arrays(tmp_path / "a", "f", lambda start, kill=kill: chunks_from(start, kill), AXES)
+        for name in ("ids", "label"):  # what was written behind the last commit may be anything
+            with (tmp_path / "a" / f"{name}.npy").open("ab") as file:
+                file.write(b"half a row")
+    found = write_arrays(tmp_path / "a", "f", chunks_from, AXES)
+    assert starts == [0, *(2 * kill for kill in kills)]
+    expected = write_arrays(tmp_path / "b", "f", lambda _: chunks, AXES)
+    for name, values in expected.gather(np.arange(10)).items():
+        assert np.array_equal(found.gather(np.arange(10))[name], values), name
+    assert not (tmp_path / "a" / "writing.json").exists()
+
+
+@pytest.mark.parametrize("damage", ["fingerprint", "cut"])
+def test_what_a_killed_writer_left_is_dropped_where_it_does_not_fit(tmp_path, chunks, damage, monkeypatch):
+    monkeypatch.setattr("keras_ft.data.array_writer.SECONDS_BETWEEN_COMMITS", 0.0)
+
+    def crashing(start):
+        yield chunks[0]
+        raise Killed
+
+    with pytest.raises(Killed):
+        write_arrays(tmp_path, "f", crashing, AXES)
+    if damage == "cut":
+        (tmp_path / "label.npy").write_bytes(b"")
+    seen = []
+    write_arrays(tmp_path, "g" if damage == "fingerprint" else "f", lambda start: seen.append(start) or chunks, AXES)
+    assert seen == [0]
