@@ -6,9 +6,10 @@ from setuptools import find_packages, setup
 
 SERVE = ["starlette>=0.40", "uvicorn>=0.30", "grpcio>=1.60", "prometheus-client>=0.20"]
 JAX = ["jax>=0.5"]
-DATA = ["tensorflow-datasets>=4.9"]
+DATA = ["tensorflow-datasets>=4.9", "importlib_resources"]  # which its etils needs and does not name
 WANDB = ["wandb>=0.18"]
 TEST = [
+    *DATA,
     "pytest>=8",
     "pytest-xdist>=3.6",
     "hypothesis>=6.100",
@@ -45,6 +46,8 @@ setup(
         "safetensors>=0.5",
         "scikit-learn>=1.5",
         "packaging",
+        "etils[epath]>=1.9",
+        "pyarrow>=16",
     ],
     extras_require={
         "serve": SERVE,

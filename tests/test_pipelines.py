@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,17 @@ RECIPES = sorted(ROOT.glob("pipelines/**/*.yaml"))
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_every_recipe_loads_and_its_files_exist(path):
+def test_every_recipe_loads_and_says_how_to_run_it_and_what_to_expect(path):
     recipe = load_recipe(path)
-    for name in [*recipe.data.train, *(recipe.data.test or [])]:
-        assert Path(name).is_file()
     header = path.read_text(encoding="utf-8").split("\ntask:")[0]
-    assert f"keras-ft train {path.relative_to(ROOT)}" in header, "a recipe's header gives its command"
-    assert "accuracy" in header, "a recipe's header gives the score to expect"
+    assert f"keras-ft train {path.relative_to(ROOT)}" in header
+    assert re.search(r"\d+ s of training", header)
+    assert re.search(r"accuracy 0\.\d{3}", header)
+    prepare = path.parent.relative_to(ROOT) / "prepare.py"
+    for name in [*recipe.data.train, *(recipe.data.test or [])]:
+        assert Path(name).is_file() or f"python {prepare}" in header
+
+
+def test_the_intent_data_are_in_the_repository():
+    recipe = load_recipe(ROOT / "pipelines/intent/recipe.yaml")
+    assert all(Path(name).is_file() for name in [*recipe.data.train, *recipe.data.validation, *recipe.data.test])

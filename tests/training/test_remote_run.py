@@ -48,7 +48,9 @@ def test_a_remote_run_resumes_on_another_machine_and_ends_as_a_local_one(store, 
     assert not (store.root / "b/runs/tiny/data").exists()
     local = train(recipe, tmp_path / "run", tell=silent)
     assert metrics["test"] == local["test"]
-    ours, theirs = (json.loads((f / "metrics.json").read_text()) for f in (store.root / "b/runs/tiny", tmp_path / "run"))
+    ours, theirs = (
+        json.loads((f / "metrics.json").read_text()) for f in (store.root / "b/runs/tiny", tmp_path / "run")
+    )
     assert ours["validation"] == theirs["validation"]
 
 
