@@ -24,7 +24,7 @@ class Evaluated:
     Attributes:
         answers: the task's, `(examples, …)` by name.
         outputs: what the task's `forward` gave, by name.
-        losses: `(items,)`, without weights.
+        losses: `(items,)`, the task's `evaluation_loss` without weights.
         weights: `(items,)`.
     """
 
@@ -71,6 +71,29 @@ def evaluated(
         yield {name: tensor.numpy() for name, tensor in tensors.items()}, found
 
 
+def calibrate(eval_step: EvalStep, task: Task, arrays: TokenArrays, tell: Callable[[str], None]) -> dict[str, float]:
+    """Let the task learn from what the trained model says to validation; see `Task.calibrate`.
+
+    Args:
+        eval_step: an engine's; it answers as before until it is compiled anew.
+        task: is changed.
+        arrays: of the validation set.
+        tell: is given a line for the user.
+    """
+    outputs: dict[str, list[np.ndarray]] = {}
+    targets: dict[str, list[np.ndarray]] = {name: [] for name in task.axes}
+    for tensors, found in evaluated(eval_step, arrays):
+        for name, values in found.outputs.items():
+            outputs.setdefault(name, []).append(values)
+        for name in task.axes:
+            targets[name].append(tensors[name])
+    return task.calibrate(_joined(outputs), _joined(targets), tell)
+
+
+def _joined(batches_by_name: dict[str, list[np.ndarray]]) -> dict[str, np.ndarray]:
+    return {name: np.concatenate(values) for name, values in batches_by_name.items()}
+
+
 class TFEvalStep:
     """Answers and losses of a batch, compiled once whatever the batch's token count.
 
@@ -91,5 +114,5 @@ class TFEvalStep:
     def _step(self, tensors: dict[str, tf.Tensor]) -> tuple:
         batch = TokenBatch.from_tensors(tensors)
         outputs = self.task.forward(self.model.view(self.dtype), batch)
-        losses, weights = self.task.loss(outputs, batch)
+        losses, weights = self.task.evaluation_loss(outputs, batch)
         return self.task.answer(outputs), outputs, losses, weights

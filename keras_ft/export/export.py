@@ -9,7 +9,7 @@ from pathlib import Path
 from keras_ft.errors import RequestError
 from keras_ft.evaluation.predictor import Predictor
 from keras_ft.export.saved_model import write_saved_model
-from keras_ft.export.verify import Verification, record_expected, verify
+from keras_ft.export.verify import Decisions, Verification, record_expected, verify
 from keras_ft.export.warmup import write_warmup_requests
 from keras_ft.paths import AnyPath, child_folders, is_remote, push, working_folder
 from keras_ft.run_folder import RunFolder
@@ -118,7 +118,11 @@ def _record_answers(
     answers = Predictor(trained, dtype, top_k)(columns)
     plain = {name: _nested(values) for name, values in answers.items()}
     names = ("serving_default", trained.task.name)
-    record_expected(folder, dtype, dict.fromkeys(names, columns), dict.fromkeys(names, plain))
+    decisions = None
+    if "scores" in plain:
+        ranking = answers["scores"] if top_k != 1 else Predictor(trained, dtype, top_k=2)(columns)["scores"]
+        decisions = Decisions(_nested(ranking), trained.task.score_threshold)
+    record_expected(folder, dtype, dict.fromkeys(names, columns), dict.fromkeys(names, plain), decisions)
 
 
 def _nested(values) -> list:

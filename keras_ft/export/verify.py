@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,26 @@ class Verification:
     warnings: list[str] = field(default_factory=list)
 
 
-def record_expected(folder: Path, dtype: str, requests: dict[str, Any], answers: dict[str, Any]) -> None:
+@dataclass(frozen=True)
+class Decisions:
+    """What the strings of an answer hang on, so that rounding which tips one of them is told from an error.
+
+    Attributes:
+        scores: `(examples, ranks)` of the best labels, of two at least even where an answer lists one.
+        threshold: the task's `score_threshold`.
+    """
+
+    scores: list[list[float]]
+    threshold: float | None = None
+
+
+def record_expected(
+    folder: Path,
+    dtype: str,
+    requests: dict[str, Any],
+    answers: dict[str, Any],
+    decisions: Decisions | None = None,
+) -> None:
     """Keep inputs and the Python model's answers beside the model, for `verify` now and later.
 
     Args:
@@ -45,8 +64,11 @@ def record_expected(folder: Path, dtype: str, requests: dict[str, Any], answers:
         dtype: compute type of both.
         requests: signature → input name → strings.
         answers: signature → output name → nested lists.
+        decisions: of a task that ranks labels.
     """
     record = {"dtype": dtype, "requests": requests, "answers": answers}
+    if decisions:
+        record["decisions"] = asdict(decisions)
     (folder / EXPECTED_FILE).write_text(json.dumps(record, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
@@ -66,7 +88,9 @@ def verify(version: AnyPath) -> Verification:
     dtype = expected["dtype"]
     largest = 0.0
     for name, answers in expected["answers"].items():
-        largest = max(largest, _compare(f"{folder} {name}", answers, report["answers"][name], TOLERANCE[dtype]))
+        decisions = Decisions(**expected.get("decisions", {"scores": answers.get("scores", [[]])}))
+        found = report["answers"][name]
+        largest = max(largest, _compare(f"{folder} {name}", answers, found, decisions, TOLERANCE[dtype]))
     columns = next(iter(expected["requests"].values()))
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     return Verification(
@@ -104,8 +128,10 @@ def _run_session(folder: Path, requests: dict[str, Any]) -> dict[str, Any]:
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
-def _compare(where: str, expected: dict[str, Any], found: dict[str, Any], tolerance: float) -> float:
-    """The largest difference of numbers; strings may differ only where two scores are as good as equal."""
+def _compare(
+    where: str, expected: dict[str, Any], found: dict[str, Any], decisions: Decisions, tolerance: float
+) -> float:
+    """The largest difference of numbers; strings may differ only where rounding decides."""
     if expected.keys() != found.keys():
         raise WorkError(f"{where}: outputs are {sorted(found)}, expected {sorted(expected)}")
     largest = 0.0
@@ -122,7 +148,7 @@ def _compare(where: str, expected: dict[str, Any], found: dict[str, Any], tolera
     for name, values in expected.items():
         want, got = np.array(values), np.array(found[name])
         if want.dtype.kind == "U":
-            _compare_strings(where, name, want, got, _tied(expected, want.shape, tolerance))
+            _compare_strings(where, name, want, got, _tied(decisions, want.shape, tolerance))
     return largest
 
 
@@ -135,18 +161,23 @@ def _compare_strings(where: str, name: str, want: np.ndarray, got: np.ndarray, t
         )
 
 
-def _tied(answers: dict[str, Any], shape: tuple[int, ...], tolerance: float) -> np.ndarray:
-    """Where a rank is not decided: its score is as good as a neighbour's, or it is the last of several."""
-    tied = np.zeros(shape, bool)
-    scores = np.array(answers.get("scores", [[]]))  # (examples, ranks)
+def _tied(decisions: Decisions, shape: tuple[int, ...], tolerance: float) -> np.ndarray:
+    """Where a string is not decided: its score is as good as a neighbour's, or it is the last of several.
+
+    The best label, which may be withheld, is not decided at the threshold either.
+    """
+    scores = np.array(decisions.scores)  # (examples, ranks)
     if scores.shape[1] < 2:
-        return tied
+        return np.zeros(shape, bool)
     close = np.abs(np.diff(scores, axis=1)) <= 2 * tolerance
+    if len(shape) == 1:
+        at_threshold = decisions.threshold is not None and np.abs(scores[:, 0] - decisions.threshold) <= tolerance
+        return close[:, 0] | at_threshold
     ranks = np.zeros(scores.shape, bool)
     ranks[:, :-1] |= close
     ranks[:, 1:] |= close
     ranks[:, -1] = True
-    return ranks if shape == scores.shape else ranks[:, 0] & close[:, 0]
+    return ranks[:, : shape[1]]
 
 
 def _speed_warnings(dtype: str, matmul: dict[str, float]) -> list[str]:

@@ -1,7 +1,7 @@
 """What every task provides, to training, evaluation and export alike."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -89,6 +89,10 @@ class Task(ABC):
     def loss(self, outputs: dict[str, Tensor], batch: TokenBatch) -> tuple[Tensor, Tensor]:
         """Per-item losses and weights, `(items,)` each; the step divides by `divisor`, not by their sum."""
 
+    def evaluation_loss(self, outputs: dict[str, Tensor], batch: TokenBatch) -> tuple[Tensor, Tensor]:
+        """What validation and test call `loss`, as `loss` gives it; here the same."""
+        return self.loss(outputs, batch)
+
     @abstractmethod
     def divisor(self, batch: TokenBatch) -> Tensor:
         """The sum of the loss weights, known from the batch alone, before the forward pass."""
@@ -100,3 +104,28 @@ class Task(ABC):
     @abstractmethod
     def answer(self, outputs: dict[str, Tensor], top_k: int | None = None) -> dict[str, Tensor]:
         """What a user reads, with leading dimension = examples."""
+
+    @property
+    def score_threshold(self) -> float | None:
+        """The `score` below which `answer` leaves `label` empty, if it ever does."""
+        return None
+
+    @property
+    def wants_calibration(self) -> bool:
+        """Whether `calibrate` still has something to find."""
+        return False
+
+    def calibrate(
+        self, outputs: dict[str, np.ndarray], targets: dict[str, np.ndarray], tell: Callable[[str], None]
+    ) -> dict[str, float]:
+        """Learn from the trained model's outputs on validation what `answer` needs; `to_json` holds it from now on.
+
+        Args:
+            outputs: what `forward` gave, by name, over all validation examples.
+            targets: of the same examples.
+            tell: is given a line for the user.
+
+        Returns:
+            What was found, for `metrics.json`.
+        """
+        return {}

@@ -1,7 +1,8 @@
 """One label for one text."""
 
-from collections.abc import Iterable
-from typing import Any, Literal
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 from keras import ops
@@ -9,11 +10,15 @@ from keras import ops
 from keras_ft.batch import TokenBatch
 from keras_ft.data.labels import LabelSet, label_text
 from keras_ft.data.rows import Rows
+from keras_ft.errors import RequestError
+from keras_ft.layers.cross_entropy import cross_entropy
 from keras_ft.layers.encoder import encode, pool
 from keras_ft.layers.random import Key, dropout
 from keras_ft.layers.task_model import ModelView
-from keras_ft.recipe import Section
 from keras_ft.tasks.base import Metrics, Task
+from keras_ft.tasks.classification_metrics import ClassificationMetrics
+from keras_ft.tasks.classification_options import Abstain, ClassificationOptions, Temperature, weights_of_labels
+from keras_ft.tasks.confidence import FEWEST_EXAMPLES, Threshold, choose_threshold, confidences, fit_temperature, nats
 from keras_ft.text.assemble import Sequences, single
 from keras_ft.text.wordpiece import WordPieceTokenizer
 
@@ -23,12 +28,6 @@ TOP_K_OF_MANY = 5
 HEAD_SITE = 1_000_003  # a drop-out site number apart from the encoder's
 
 
-class ClassificationOptions(Section):
-    """`task: {name: classification, …}`."""
-
-    pooling: Literal["mean", "first", "pooler"] | None = None
-
-
 class Classification(Task):
     """Softmax over labels from one pooled vector a text.
 
@@ -36,6 +35,10 @@ class Classification(Task):
         labels: names, in the order of the head's outputs.
         pooling: `mean`, `first` or `pooler`.
         max_length: the most tokens a text may have, special tokens included.
+        class_weight: loss weight of each label, in their order; all 1 if not given.
+        label_smoothing, focal_gamma: see `cross_entropy`.
+        temperature: what the logits are divided by before they become scores; `auto` until `calibrate` found it.
+        abstain: the score below which `label` stays empty; `{accuracy: …}` until `calibrate` found it.
     """
 
     name = "classification"
@@ -45,18 +48,46 @@ class Classification(Task):
     axes = {"label": "example"}  # noqa: RUF012
     main_metric = "accuracy"
 
-    def __init__(self, labels: list[str], pooling: str, max_length: int):
+    def __init__(
+        self,
+        labels: list[str],
+        pooling: str,
+        max_length: int,
+        class_weight: list[float] | None = None,
+        label_smoothing: float = 0.0,
+        focal_gamma: float = 0.0,
+        temperature: Temperature = 1.0,
+        abstain: Abstain = None,
+    ):
         self.labels = LabelSet(labels)
         self.pooling = pooling
         self.max_length = max_length
+        self.class_weight = class_weight
+        self.label_smoothing, self.focal_gamma = label_smoothing, focal_gamma
+        self.temperature, self.abstain = temperature, abstain
 
     @classmethod
     def from_data(
         cls, chunks: Iterable[Rows], options: ClassificationOptions, default_pooling: str, max_length: int
     ) -> "Classification":
         """A task over the labels that occur in the rows."""
-        labels = LabelSet.discover(name for rows in chunks for name in cls.strata(rows))
-        return cls(labels.names, options.pooling or default_pooling, max_length)
+        occurrences = Counter(name for rows in chunks for name in cls.strata(rows))
+        labels = LabelSet.discover(occurrences)
+        counts = np.array([occurrences[name] for name in labels.names])
+        if options.abstain is not None and "" in labels.names:
+            raise RequestError(
+                "task classification: abstain leaves 'label' empty, but the training data have a label ''"
+            )
+        return cls(
+            labels.names,
+            options.pooling or default_pooling,
+            max_length,
+            weights_of_labels(options.class_weight, labels.names, counts),
+            options.label_smoothing,
+            options.focal_gamma,
+            options.temperature,
+            options.abstain,
+        )
 
     @classmethod
     def strata(cls, rows: Rows) -> list[str]:
@@ -65,7 +96,16 @@ class Classification(Task):
 
     def to_json(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        return {"labels": self.labels.names, "pooling": self.pooling, "max_length": self.max_length}
+        return {
+            "labels": self.labels.names,
+            "pooling": self.pooling,
+            "max_length": self.max_length,
+            "class_weight": self.class_weight,
+            "label_smoothing": self.label_smoothing,
+            "focal_gamma": self.focal_gamma,
+            "temperature": self.temperature,
+            "abstain": self.abstain,
+        }
 
     @property
     def num_outputs(self) -> int:
@@ -97,57 +137,108 @@ class Classification(Task):
         return {"logits": view.head(pooled)}
 
     def loss(self, outputs: dict[str, Tensor], batch: TokenBatch) -> tuple[Tensor, Tensor]:
-        """Cross-entropy in nats, `(examples,)`, each of weight 1."""
-        logits = outputs["logits"]
-        label = ops.one_hot(batch.features["label"], self.num_outputs, dtype="float32")
-        losses = -ops.sum(label * ops.log_softmax(logits, axis=-1), axis=-1)
+        """Cross-entropy in nats, `(examples,)`, smoothed and focal as asked for, and the weights of the labels."""
+        losses = cross_entropy(outputs["logits"], batch.features["label"], self.label_smoothing, self.focal_gamma)
+        return losses, self._weights(batch)
+
+    def evaluation_loss(self, outputs: dict[str, Tensor], batch: TokenBatch) -> tuple[Tensor, Tensor]:
+        """Plain cross-entropy of the scores in nats, `(examples,)`, each of weight 1: it compares between recipes."""
+        losses = cross_entropy(outputs["logits"] / self._divide_by, batch.features["label"])
         return losses, ops.ones_like(losses)
 
     def divisor(self, batch: TokenBatch) -> Tensor:
-        """The number of examples."""
-        return ops.cast(batch.num_examples, "float32")
+        """The number of examples, or the sum of their labels' weights."""
+        return ops.sum(self._weights(batch))
 
     def metrics(self) -> Metrics:
-        """Accuracy, macro and micro F1, Matthews correlation."""
-        return ClassificationMetrics(self.labels.names)
+        """Accuracy, macro and micro F1, Matthews correlation; with a threshold what it leaves and how good that is."""
+        return ClassificationMetrics(self.labels.names, self.score_threshold is not None)
 
     def answer(self, outputs: dict[str, Tensor], top_k: int | None = None) -> dict[str, Tensor]:
         """`label`, `score` `(examples,)`; `labels`, `scores` `(examples, top_k)`, best first.
 
-        `top_k` is all labels up to 20 of them, else 5.
+        `top_k` is all labels up to 20 of them, else 5. `label` is empty where `score` is below the threshold.
         """
         import tensorflow as tf
 
         count = self.num_outputs
         top_k = min(top_k or (count if count <= ALL_LABELS_UP_TO else TOP_K_OF_MANY), count)
-        scores, indices = tf.math.top_k(tf.nn.softmax(outputs["logits"]), k=top_k)
+        logits = outputs["logits"]
+        _, indices = tf.math.top_k(logits, k=top_k)  # not of the scores: a temperature could round two to a tie
+        scores = tf.gather(tf.nn.softmax(logits / self._divide_by), indices, batch_dims=1)
         labels = tf.gather(tf.constant(self.labels.names), indices)
-        return {"label": labels[:, 0], "score": scores[:, 0], "labels": labels, "scores": scores}
+        label, score = labels[:, 0], scores[:, 0]
+        if self.score_threshold is not None:
+            label = tf.where(score >= self.score_threshold, label, "")
+        return {"label": label, "score": score, "labels": labels, "scores": scores}
 
+    @property
+    def score_threshold(self) -> float | None:
+        """The score below which `label` stays empty, once it is known."""
+        return self.abstain if isinstance(self.abstain, float) else None
 
-class ClassificationMetrics:
-    """scikit-learn's accuracy, F1 and Matthews correlation over all examples given."""
+    @property
+    def wants_calibration(self) -> bool:
+        """Whether a temperature or a threshold is still to be found."""
+        return self.temperature == "auto" or isinstance(self.abstain, dict)
 
-    names = ("accuracy", "macro_f1", "micro_f1", "mcc")
+    def calibrate(
+        self, outputs: dict[str, np.ndarray], targets: dict[str, np.ndarray], tell: Callable[[str], None]
+    ) -> dict[str, float]:
+        """Find the temperature, then the threshold on the scores that it gives.
 
-    def __init__(self, labels: list[str]):
-        self.index = {label.encode(): number for number, label in enumerate(labels)}
-        self.predicted: list[int] = []
-        self.expected: list[int] = []
-
-    def update(self, answers: dict[str, np.ndarray], targets: dict[str, np.ndarray]) -> None:
-        """Add a batch of `answer`s and their `label` targets."""
-        self.predicted += [self.index[label] for label in answers["label"]]
-        self.expected += targets["label"].tolist()
-
-    def result(self) -> dict[str, float]:
-        """`accuracy`, `macro_f1`, `micro_f1`, `mcc`."""
-        from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
-
-        pair = (self.expected, self.predicted)
-        return {
-            "accuracy": float(accuracy_score(*pair)),
-            "macro_f1": float(f1_score(*pair, average="macro", zero_division=0)),
-            "micro_f1": float(f1_score(*pair, average="micro", zero_division=0)),
-            "mcc": float(matthews_corrcoef(*pair)),
+        Returns:
+            `examples`, `temperature`, the cross-entropy in nats before and after (`loss_uncalibrated`, `loss`), and,
+            where an accuracy was asked for, `abstain_below`, `coverage`, `answered_accuracy`.
+        """
+        logits, label = outputs["logits"], targets["label"]
+        correct = np.argmax(logits, axis=-1) == label
+        if self.temperature == "auto":
+            self.temperature = _temperature(logits, label, correct, tell)
+        found = {
+            "examples": len(label),
+            "temperature": self.temperature,
+            "loss_uncalibrated": nats(logits, label),
+            "loss": nats(logits, label, self.temperature),
         }
+        if isinstance(self.abstain, dict):
+            wanted = self.abstain["accuracy"]
+            chosen = choose_threshold(confidences(logits, self.temperature), correct, wanted)
+            self.abstain = chosen.score
+            tell(_threshold_line(chosen, wanted))
+            found |= {"abstain_below": chosen.score, "coverage": chosen.coverage}
+            found["answered_accuracy"] = chosen.accuracy
+        return found
+
+    @property
+    def _divide_by(self) -> float:
+        return 1.0 if self.temperature == "auto" else float(self.temperature)
+
+    def _weights(self, batch: TokenBatch) -> Tensor:
+        label = batch.features["label"]
+        if self.class_weight is None:
+            return ops.ones_like(label, dtype="float32")
+        return ops.take(ops.convert_to_tensor(self.class_weight, dtype="float32"), label)
+
+
+def _temperature(logits: np.ndarray, label: np.ndarray, correct: np.ndarray, tell: Callable[[str], None]) -> float:
+    if len(label) < FEWEST_EXAMPLES:
+        tell(f"Temperature 1: {len(label)} validation examples are too few to fit it ({FEWEST_EXAMPLES} are needed)")
+        return 1.0
+    if correct.all():
+        tell("Temperature 1: no validation example is wrong, so there is nothing to fit it to")
+        return 1.0
+    temperature = fit_temperature(logits, label)
+    before, after = nats(logits, label), nats(logits, label, temperature)
+    tell(f"Temperature {temperature:.3f}: validation cross-entropy {before:.4f} → {after:.4f}")
+    return temperature
+
+
+def _threshold_line(chosen: Threshold, wanted: float) -> str:
+    line = (
+        f"Abstaining below a score of {chosen.score:.4f}: {chosen.answered:,} validation examples "
+        f"({chosen.coverage:.1%}) are answered, {chosen.accuracy:.1%} of them right"
+    )
+    if chosen.accuracy < wanted:
+        return f"{line}; an accuracy of {wanted:.1%} is not reached at any threshold"
+    return f"{line}; so few tell little" if chosen.answered < FEWEST_EXAMPLES else line

@@ -36,6 +36,11 @@ def save_weights(model: TaskModel, folder: Path) -> None:
     (folder / DIGEST).write_text(_sha256(folder / WEIGHTS) + "\n", encoding="utf-8")
 
 
+def void_weights(folder: Path) -> None:
+    """Let what an earlier process saved no longer count, before the files beside it change."""
+    (folder / DIGEST).unlink(missing_ok=True)
+
+
 def load_model(folder: Path) -> TrainedModel:
     """Rebuild task, tokenizer and weights from the `model/` folder of a run.
 

@@ -26,6 +26,9 @@ class Engine(Protocol):
     def eval_step(self, batch: Any) -> Evaluated:
         """The task's answers for a batch, the outputs they were made from, and the losses."""
 
+    def recompile_eval_step(self) -> None:
+        """Forget the compiled evaluation: the task's answers are other than they were."""
+
     def state(self) -> dict[str, np.ndarray]:
         """Every weight (`model/…`) and every variable of the optimizer (`optimizer/…`)."""
 

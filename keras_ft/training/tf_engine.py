@@ -31,7 +31,7 @@ class TFEngine:
         # A fixed order of summation, so that a resumed run is the same run bit for bit.
         tf.config.experimental.enable_op_determinism()
         self._train = tf.function(self._train_step, autograph=False, reduce_retracing=True)
-        self.eval_step = TFEvalStep(model, task, settings.precision)
+        self.recompile_eval_step()
 
     def prepare(self, total_steps: int) -> None:
         """Build the optimizer."""
@@ -42,6 +42,10 @@ class TFEngine:
         learning_rate = float(self.optimizer.learning_rate)
         loss, norm = self._train(batch, tf.constant(step, tf.int32))
         return {"loss": float(loss), "gradient_norm": float(norm), "learning_rate": learning_rate}
+
+    def recompile_eval_step(self) -> None:
+        """See `Engine.recompile_eval_step`."""
+        self.eval_step = TFEvalStep(self.model, self.task, self.settings.precision)
 
     def state(self) -> dict[str, np.ndarray]:
         """Weights and optimizer variables by name."""

@@ -8,12 +8,12 @@ from typing import Any
 import keras
 
 from keras_ft.data.arrays import TokenArrays
-from keras_ft.evaluation.evaluate import evaluate
+from keras_ft.evaluation.evaluate import calibrate, evaluate
 from keras_ft.paths import AnyPath
 from keras_ft.presets.load import load_pretrained
 from keras_ft.recipe import Recipe
 from keras_ft.run_folder import RunFolder
-from keras_ft.tasks.model import build_model, save_weights
+from keras_ft.tasks.model import build_model, save_weights, void_weights
 from keras_ft.tasks.registry import save_task
 from keras_ft.tasks.samples import read_samples, write_samples
 from keras_ft.training.callbacks import CSVLog, TensorBoardLog
@@ -58,7 +58,7 @@ def train(
             return finished
         with run.discarded_if_refused():
             loop, test = _set_up(recipe, run, tell)
-        metrics = _run(loop, run, callbacks)
+        metrics = _run(loop, run, callbacks, tell)
         if test is not None:
             tell(f"Testing on {test.num_examples:,} examples")
             metrics["test"] = evaluate(loop.engine.eval_step, loop.task, test)
@@ -72,6 +72,7 @@ def _set_up(recipe: Recipe, run: RunFolder, tell: Callable[[str], None]) -> tupl
     keras.utils.set_random_seed(recipe.train.seed)
     pretrained = load_pretrained(recipe.backbone)
     prepared = prepare(recipe, pretrained, run.data, tell)
+    void_weights(run.model)
     pretrained.save(run.model)
     save_task(prepared.task, run.model)
     write_samples(read_samples(run.data, prepared.task.text_columns), run.model)
@@ -91,8 +92,10 @@ def _set_up(recipe: Recipe, run: RunFolder, tell: Callable[[str], None]) -> tupl
     return loop, prepared.splits.get("test")
 
 
-def _run(loop: Loop, run: RunFolder, callbacks: Sequence[keras.callbacks.Callback]) -> dict[str, Any]:
-    """Train and write the weights; returns the validation metrics and the cost."""
+def _run(
+    loop: Loop, run: RunFolder, callbacks: Sequence[keras.callbacks.Callback], tell: Callable[[str], None]
+) -> dict[str, Any]:
+    """Train, calibrate and write the weights; returns the validation metrics, what calibration found, and the cost."""
     step = loop.progress.step
     bar = ProgressBar(loop.total_steps, loop.stopping.metric, step)
     metric_names = ["loss", *loop.task.metrics().names]
@@ -101,8 +104,19 @@ def _run(loop: Loop, run: RunFolder, callbacks: Sequence[keras.callbacks.Callbac
         progress = loop.run([*logs, *callbacks])
     finally:
         bar.close()
-    save_weights(loop.engine.model, run.model)
-    return {"validation": progress.best, "train": _cost(progress, loop.engine.model)}
+    metrics = {"validation": progress.best, **_calibrate(loop, run, tell), "train": _cost(progress, loop.engine.model)}
+    save_weights(loop.engine.model, run.model)  # last of `model/`: with it the run counts as trained
+    return metrics
+
+
+def _calibrate(loop: Loop, run: RunFolder, tell: Callable[[str], None]) -> dict[str, Any]:
+    """Let the task learn what it needs from validation, with the best weights, and save it again."""
+    if not loop.task.wants_calibration:
+        return {}
+    found = calibrate(loop.engine.eval_step, loop.task, loop.validation, tell)
+    loop.engine.recompile_eval_step()
+    save_task(loop.task, run.model)
+    return {"calibration": found}
 
 
 def _backbone_name(recipe: Recipe) -> str:

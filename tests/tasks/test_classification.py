@@ -41,10 +41,14 @@ def test_all_labels_are_listed_up_to_twenty_else_five(labels, top_k, listed):
     assert answer["labels"].shape == (2, listed)
 
 
+def answers(best: list[bytes]) -> dict[str, np.ndarray]:
+    return {"label": np.array(best), "labels": np.array(best)[:, None]}
+
+
 def test_metrics_are_over_all_examples_not_a_mean_of_batches():
     metrics = task().metrics()
-    metrics.update({"label": np.array([b"angry", b"bored", b"calm"])}, {"label": np.array([0, 1, 1])})
-    metrics.update({"label": np.array([b"angry"])}, {"label": np.array([0])})
+    metrics.update(answers([b"angry", b"bored", b"calm"]), {"label": np.array([0, 1, 1])})
+    metrics.update(answers([b"angry"]), {"label": np.array([0])})
     result = metrics.result()
     assert result["accuracy"] == result["micro_f1"] == 0.75
     assert set(result) == set(metrics.names)

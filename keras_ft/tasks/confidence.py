@@ -1,0 +1,82 @@
+"""Scores that mean what they say: what a classifier learns from its outputs on validation examples."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+FEWEST_EXAMPLES = 100  # fewer do not tell a temperature
+BOUNDS = (0.25, 10.0)
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """A score below which no answer is given, and what that means on the examples it was chosen on.
+
+    Attributes:
+        score: the threshold.
+        coverage: the answered fraction of the examples.
+        accuracy: of the answered ones.
+        answered: how many they are.
+    """
+
+    score: float
+    coverage: float
+    accuracy: float
+    answered: int
+
+
+def nats(logits: np.ndarray, label: np.ndarray, temperature: float = 1.0) -> float:
+    """Mean cross-entropy of softmax(logits / temperature).
+
+    Args:
+        logits: `(examples, classes)`.
+        label: `(examples,)` integers.
+        temperature: above 0.
+    """
+    from scipy.special import logsumexp
+
+    scaled = logits.astype(np.float64) / temperature
+    return float(np.mean(logsumexp(scaled, axis=-1) - scaled[np.arange(len(label)), label]))
+
+
+def fit_temperature(logits: np.ndarray, label: np.ndarray) -> float:
+    """The temperature between 0.25 and 10 under which the labels are most probable (Guo et al. 2017, arXiv:1706.04599).
+
+    Args:
+        logits: `(examples, classes)`.
+        label: `(examples,)` integers; where every one is the most probable class, the answer is the lower bound.
+    """
+    from scipy.optimize import minimize_scalar
+
+    log_bounds = tuple(np.log(BOUNDS))
+    found = minimize_scalar(lambda log_t: nats(logits, label, np.exp(log_t)), bounds=log_bounds, method="bounded")
+    return float(np.exp(found.x))
+
+
+def confidences(logits: np.ndarray, temperature: float) -> np.ndarray:
+    """The probability of the most probable class, `(examples,)` float64."""
+    from scipy.special import softmax
+
+    return softmax(logits.astype(np.float64) / temperature, axis=-1).max(axis=-1)
+
+
+def choose_threshold(score: np.ndarray, correct: np.ndarray, accuracy: float) -> Threshold:
+    """The lowest threshold whose answers reach an accuracy; if none does, the one that comes nearest.
+
+    It lies halfway between two neighbouring scores, so that rounding does not move an example across it.
+
+    Args:
+        score: `(examples,)` of the best label.
+        correct: `(examples,)` bool.
+        accuracy: wanted of the answered examples.
+    """
+    order = np.argsort(-score, kind="stable")
+    score, correct = score[order], correct[order]
+    reached = np.cumsum(correct) / np.arange(1, len(score) + 1)  # by the number of answered examples
+    ends = np.flatnonzero(np.append(score[1:] < score[:-1], True))  # equal scores are answered together
+    good = ends[reached[ends] >= accuracy]
+    last = good[-1] if len(good) else ends[reached[ends] == reached[ends].max()][-1]
+    below = score[last + 1] if last + 1 < len(score) else 0.0
+    answered = int(last) + 1
+    middle = float((score[last] + below) / 2)
+    return Threshold(middle if below else 0.0, answered / len(score), float(reached[last]), answered)
