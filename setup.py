@@ -45,6 +45,7 @@ setup(
         "rich>=13",
         "safetensors>=0.5",
         "scikit-learn>=1.5",
+        "scipy>=1.12",
         "packaging",
         "etils[epath]>=1.9",
         "pyarrow>=16",

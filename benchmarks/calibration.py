@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 from report import Bar, machine, publish
+from scipy.special import softmax
 
 BINS = 15
 
@@ -35,7 +36,6 @@ def main(runs: Annotated[list[Path], typer.Argument(metavar="RUN …", help="Fin
 def rows_of(folder: Path) -> list[dict[str, Any]]:
     """Two rows of the table: with the temperature 1, and with the run's."""
     from keras_ft.evaluation.calibration import expected_calibration_error
-    from scipy.special import softmax
 
     temperature, logits, scores, answered, expected = ask(folder)
     plain = softmax(logits.astype(np.float64), axis=-1)

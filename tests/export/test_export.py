@@ -11,6 +11,8 @@ from keras_ft.evaluation.predictor import Predictor
 from keras_ft.export.export import export
 from keras_ft.export.saved_model import ServedModel
 from keras_ft.export.verify import EXPECTED_FILE, verify
+from keras_ft.serving.background import BackgroundServer
+from keras_ft.serving.client import Client
 from keras_ft.serving.session_model import SessionModel
 from keras_ft.tasks.model import load_model
 from keras_ft.tasks.samples import HARD_TEXTS
@@ -20,6 +22,14 @@ from keras_ft.tasks.samples import HARD_TEXTS
 def exported(tiny_run, tmp_path_factory) -> Path:
     folder, _ = export(tiny_run, tmp_path_factory.mktemp("models") / "tiny")
     return folder
+
+
+def changed(run: Path, copy: Path, **settings) -> Path:
+    """A copy of a run whose task has other settings."""
+    shutil.copytree(run, copy)
+    path = copy / "model" / "task.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | settings))
+    return copy
 
 
 def test_an_export_holds_all_that_serving_needs(exported):
@@ -93,6 +103,60 @@ def test_bfloat16_halves_the_folder_and_stays_near(tiny_run, exported, tmp_path)
 def test_top_k_is_set_at_export(tiny_run, tmp_path):
     folder, _ = export(tiny_run, tmp_path / "tiny", top_k=1)
     assert SessionModel(folder).predict("", {"text": np.array([b"a"], object)})["labels"].shape == (1, 1)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_one_label_or_more_than_there_are_verify_too(tiny_run, tmp_path, dtype):
+    answers = []
+    for top_k in (1, 99):
+        folder, _ = export(tiny_run, tmp_path / "tiny", dtype=dtype, top_k=top_k)
+        with BackgroundServer([folder.parent]) as server:
+            answers += Client(server.url).predict("tiny", instances=["great film", "电影很差"])
+    assert [answer["labels"] for answer in answers[:2]] == [["good"], ["bad"]]
+    assert [len(answer["scores"]) for answer in answers[2:]] == [2, 2]
+    assert [answer["label"] for answer in answers] == ["good", "bad"] * 2
+
+
+def test_temperature_and_threshold_are_served(tiny_run, tmp_path):
+    texts = [*HARD_TEXTS, "great film"]
+    run = changed(tiny_run, tmp_path / "run", temperature=2.0, abstain=0.7)
+    folder, _ = export(run, tmp_path / "tiny")
+    expected = list(predict(run, texts, None))
+    with BackgroundServer([folder.parent]) as server:
+        served = Client(server.url).predict("tiny", instances=texts)
+    uncalibrated = list(predict(tiny_run, texts, None))
+    for answer, same, before in zip(served, expected, uncalibrated, strict=True):
+        assert answer["label"] == same["label"] == ("" if same["score"] < 0.7 else same["labels"][0])
+        assert answer["score"] == pytest.approx(same["score"], abs=1e-5)
+        odds = np.sqrt(np.array(before["scores"]))  # half the logits
+        np.testing.assert_allclose(same["scores"], odds / odds.sum(), rtol=1e-4)
+    assert {answer["label"] == "" for answer in served} == {True, False}
+
+
+def test_a_label_may_be_withheld_or_not_only_where_its_score_is_the_threshold(tiny_run, tmp_path):
+    run = changed(tiny_run, tmp_path / "run", abstain=next(predict(tiny_run, ["a"], None))["score"])
+    folder, _ = export(run, tmp_path / "tiny")
+    record = json.loads((folder / EXPECTED_FILE).read_text())
+    samples = record["requests"]["serving_default"]["text"]
+    at, elsewhere = samples.index("a"), samples.index("각 나라의 말은 다르다")
+    for answers in record["answers"].values():
+        answers["label"][at] = "" if answers["label"][at] else answers["labels"][at][0]
+    (folder / EXPECTED_FILE).write_text(json.dumps(record))
+    verify(folder)
+    for answers in record["answers"].values():
+        answers["label"][elsewhere] = "" if answers["label"][elsewhere] else answers["labels"][elsewhere][0]
+    (folder / EXPECTED_FILE).write_text(json.dumps(record))
+    with pytest.raises(WorkError, match=f"'label' of example {elsewhere} is"):
+        verify(folder)
+
+
+def test_an_export_of_an_earlier_version_still_verifies(exported, tmp_path):
+    copy = tmp_path / "tiny" / "1"
+    shutil.copytree(exported, copy)
+    record = json.loads((copy / EXPECTED_FILE).read_text())
+    del record["decisions"]
+    (copy / EXPECTED_FILE).write_text(json.dumps(record))
+    verify(copy)
 
 
 def test_an_export_that_answers_differently_is_not_kept(tiny_run, tmp_path, monkeypatch):

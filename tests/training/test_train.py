@@ -3,21 +3,26 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 
 from keras_ft.errors import RequestError, WorkError
+from keras_ft.evaluation.evaluate_run import evaluate_run
 from keras_ft.recipe_file import load_recipe
 from keras_ft.run_folder import RunFolder
 from keras_ft.tasks.model import load_model
+from keras_ft.tasks.registry import load_task
+from keras_ft.training import train as module
 from keras_ft.training.train import train
-from tests.tiny import write_recipe
+from tests.tiny import sentiment_rows, write_jsonl, write_recipe
 
 RUN = [sys.executable, "-m", "keras_ft.cli", "train"]
 
@@ -215,6 +220,93 @@ def test_changed_data_do_not_continue_an_old_checkpoint(tmp_path):
         file.write('{"text": "one more", "label": "good"}\n')
     with pytest.raises(WorkError, match="the data changed"):
         train(recipe, tmp_path / "run", tell=silent)
+
+
+CALIBRATED = "{name: classification, abstain: {accuracy: 0.9}, class_weight: balanced, label_smoothing: 0.1}"
+
+
+def calibrated_recipe(folder: Path) -> Path:
+    """A recipe with enough validation examples for a temperature, some of them of the wrong label."""
+    path = write_recipe(
+        folder,
+        task=CALIBRATED,
+        data="{train: train.jsonl, validation: validation.jsonl, test: test.jsonl, max_length: 32}",
+        train="{epochs: 6, batch_size: 8, learning_rate: 3.0e-3}",
+    )
+    rows = sentiment_rows(120)
+    for row in rows[::10]:
+        row["label"] = "good" if row["label"] == "bad" else "bad"
+    write_jsonl(folder / "validation.jsonl", rows)
+    return path
+
+
+@pytest.fixture(scope="module")
+def calibrated_run(tmp_path_factory) -> tuple[Path, list[str]]:
+    folder, told = tmp_path_factory.mktemp("calibrated"), []
+    train(load_recipe(calibrated_recipe(folder)), folder / "run", tell=told.append)
+    return folder / "run", told
+
+
+def test_scores_are_calibrated_with_the_best_weights_before_the_test(calibrated_run):
+    run, told = calibrated_run
+    metrics, task = json.loads((run / "metrics.json").read_text()), load_task(run / "model")
+    found = metrics["calibration"]
+    assert (found["temperature"], found["abstain_below"]) == (task.temperature, task.abstain)
+    assert found["examples"] == 120
+    assert found["loss"] < found["loss_uncalibrated"] == pytest.approx(metrics["validation"]["loss"], rel=1e-5)
+    assert any(line.startswith("Temperature") for line in told)
+    again = evaluate_run(run, run.parent / "test.jsonl")
+    assert again == pytest.approx(metrics["test"], rel=1e-5)
+    assert set(again) >= {"coverage", "answered_accuracy"}
+    on_validation = evaluate_run(run, run.parent / "validation.jsonl")
+    assert on_validation["loss"] == pytest.approx(found["loss"], rel=1e-5)
+    assert on_validation["accuracy"] == metrics["validation"]["accuracy"]
+    assert on_validation["coverage"] == found["coverage"]
+
+
+@pytest.mark.parametrize("broken", ["save_task", "save_weights"])
+def test_a_run_killed_while_it_is_calibrated_is_unfinished_and_ends_the_same(
+    calibrated_run, tmp_path, monkeypatch, broken
+):
+    whole, _ = calibrated_run
+    recipe = load_recipe(whole.parent / "recipe.yaml")
+    original = getattr(module, broken)
+
+    def killed(task, *arguments):
+        if broken == "save_task" and task.wants_calibration:
+            return original(task, *arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, broken, killed)
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, tmp_path / "run", tell=silent)
+    with pytest.raises(RequestError, match="the run is not finished"):
+        load_model(tmp_path / "run" / "model")
+    monkeypatch.undo()
+    resumed = train(recipe, tmp_path / "run", tell=silent)
+    assert resumed["test"] == pytest.approx(json.loads((whole / "metrics.json").read_text())["test"], rel=1e-5)
+    ours, theirs = load_task(tmp_path / "run" / "model"), load_task(whole / "model")
+    assert ours.temperature == theirs.temperature
+    assert ours.abstain == pytest.approx(theirs.abstain, rel=1e-5)
+
+
+def test_a_run_taken_up_after_its_weights_were_saved_does_not_count_until_it_is_calibrated_again(
+    calibrated_run, tmp_path, monkeypatch
+):
+    whole, _ = calibrated_run
+    recipe = load_recipe(whole.parent / "recipe.yaml")
+    shutil.copytree(whole, tmp_path / "run")
+    (tmp_path / "run" / "metrics.json").unlink()  # as if it had been killed while it was tested
+    load_model(tmp_path / "run" / "model")
+
+    def killed(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "calibrate", killed)
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, tmp_path / "run", tell=silent)
+    with pytest.raises(RequestError, match="the run is not finished"):
+        load_model(tmp_path / "run" / "model")
 
 
 @pytest.mark.slow
