@@ -18,7 +18,15 @@ from keras_ft.layers.task_model import ModelView
 from keras_ft.tasks.base import Metrics, Task
 from keras_ft.tasks.classification_metrics import ClassificationMetrics
 from keras_ft.tasks.classification_options import Abstain, ClassificationOptions, Temperature, weights_of_labels
-from keras_ft.tasks.confidence import FEWEST_EXAMPLES, Threshold, choose_threshold, confidences, fit_temperature, nats
+from keras_ft.tasks.confidence import (
+    BOUNDS,
+    FEWEST_EXAMPLES,
+    Threshold,
+    choose_threshold,
+    confidences,
+    fit_temperature,
+    nats,
+)
 from keras_ft.text.assemble import Sequences, single
 from keras_ft.text.wordpiece import WordPieceTokenizer
 
@@ -230,7 +238,8 @@ def _temperature(logits: np.ndarray, label: np.ndarray, correct: np.ndarray, tel
         return 1.0
     temperature = fit_temperature(logits, label)
     before, after = nats(logits, label), nats(logits, label, temperature)
-    tell(f"Temperature {temperature:.3f}: validation cross-entropy {before:.4f} → {after:.4f}")
+    edge = " (as far as it is sought)" if temperature in BOUNDS else ""
+    tell(f"Temperature {temperature:.3f}{edge}: validation cross-entropy {before:.4f} → {after:.4f}")
     return temperature
 
 
