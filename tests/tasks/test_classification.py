@@ -191,11 +191,11 @@ def test_an_unknown_task_suggests_the_nearest():
 
 def test_balanced_weights_come_from_the_training_rows():
     rows = Rows({"text": ["a"] * 4, "label": ["yes", "no", "yes", "yes"]}, [1, 2, 3, 4], "train.jsonl")
-    made = Classification.from_data(rows, Classification.Options(class_weight="balanced"), "mean", 16)
+    made = Classification.from_data([rows], Classification.Options(class_weight="balanced"), "mean", 16)
     np.testing.assert_allclose(made.class_weight, [2, 2 / 3])
 
 
 def test_abstaining_is_refused_where_a_label_is_the_empty_string():
     rows = Rows({"text": ["a", "b"], "label": ["", "no"]}, [1, 2], "train.jsonl")
     with pytest.raises(RequestError, match="abstain leaves 'label' empty"):
-        Classification.from_data(rows, Classification.Options(abstain=0.5), "mean", 16)
+        Classification.from_data([rows], Classification.Options(abstain=0.5), "mean", 16)
