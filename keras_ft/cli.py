@@ -142,6 +142,20 @@ def verify(
 
 
 @app.command()
+def convert(
+    run: Run,
+    to: Annotated[Path, typer.Option(metavar="FOLDER", help="Written anew; must be absent or empty.")],
+    to_format: Annotated[str, typer.Option("--format", help="keras-hub or hugging-face.")],
+    as_json: AsJson = False,
+) -> None:
+    """Write a run as a folder that keras-hub or transformers loads, and that `backbone:` can name."""
+    from keras_ft.export.convert import convert as convert_run
+
+    done = convert_run(run, to, to_format)
+    _print({**asdict(done), "folder": str(done.folder)}, as_json, lambda: [f"{done.format} {done.folder}", *done.notes])
+
+
+@app.command()
 def serve(
     models: Annotated[list[str], typer.Argument(metavar="MODELS/NAME …", help="Model folders, or versions of them.")],
     rest_port: Annotated[int, typer.Option(help="0 takes a free one.")] = 8501,
@@ -170,10 +184,11 @@ def doctor(as_json: AsJson = False) -> None:
 @app.command()
 def presets(as_json: AsJson = False) -> None:
     """List the names that `backbone:` can use here."""
-    from keras_ft.presets.load import preset_names
+    from keras_ft.presets.load import FORMS, cached_presets, preset_names
 
-    names = preset_names()
-    _print({"presets": names}, as_json, lambda: [f"{name:<32} {what}" for name, what in names.items()])
+    names, cached = preset_names(), cached_presets()
+    listed = {"presets": names, "forms": FORMS, "cached": cached}
+    _print(listed, as_json, lambda: _preset_lines(names | FORMS, cached))
 
 
 @app.command()
@@ -214,6 +229,11 @@ def _verification_lines(folder: str, found: Any) -> list[str]:
         f"{found.dtype}, {found.megabytes} MB, {times}",
         *(f"warning: {warning}" for warning in found.warnings),
     ]
+
+
+def _preset_lines(names: dict[str, str], cached: list[str]) -> list[str]:
+    here = [f"in the local cache: {name}" for name in cached] or ["in the local cache: nothing yet"]
+    return [*(f"{name:<32} {what}" for name, what in names.items()), *here]
 
 
 def _answer_lines(answers: list[dict[str, Any]]) -> list[str]:

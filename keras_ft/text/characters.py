@@ -15,6 +15,7 @@ The table has two stages: `page_of[code_point // 256]` names a page, the page ho
 """
 
 import functools
+import itertools
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,17 +24,37 @@ import tensorflow as tf
 
 from keras_ft.text.ranges import ranges
 
-WORD, ISOLATED, SPACE, IDEOGRAPH = range(4)  # part of a word, a word by itself, between words, as asked for
+WORD, ISOLATED, SPACE, SYMBOL = range(4)  # part of a word, a word by itself, between words, part of a run of symbols
 EXPANDS = 1 << 29
 DELETED = 1 << 30
 PAGE_SIZE = 256
 
-VARIANTS = [(lowercase, strip_accents) for lowercase in (False, True) for strip_accents in (False, True)]
+
+class Variant(NamedTuple):
+    """What is done to characters, in this order; the data file holds the pages of each of `VARIANTS`.
+
+    `clean_text`: control characters are deleted. `split_chinese`: ideographs are set apart. `stripped`: nothing
+    (`none`), the nonspacing marks of decomposed characters (`accents`, BERT's way), or all their combining marks
+    (`marks`, Hugging Face's NFD and StripAccents). `lowercase`. `words`: which pre-tokenizer splits the words, one of
+    `bert`, `whitespace` and `whitespace_split`.
+    """
+
+    clean_text: bool = True
+    split_chinese: bool = True
+    stripped: str = "accents"
+    lowercase: bool = True
+    words: str = "bert"
+
+    @property
+    def name(self) -> str:
+        """The name under which the data file holds the pages."""
+        return "_".join(["page_of", *(str(value).lower() for value in self)])
 
 
-def variant_name(lowercase: bool, strip_accents: bool) -> str:
-    """The name under which the data file holds the pages of a pair of options."""
-    return f"page_of_{'lower' if lowercase else 'cased'}_{'stripped' if strip_accents else 'accented'}"
+STRIPPED = ("none", "accents", "marks")
+WORDS = ("bert", "whitespace", "whitespace_split")
+YES_NO = (True, False)
+VARIANTS = [Variant(*options) for options in itertools.product(YES_NO, YES_NO, STRIPPED, YES_NO, WORDS)]
 
 
 class Characters(NamedTuple):
@@ -56,23 +77,30 @@ class CharacterTable(NamedTuple):
     expansions: np.ndarray
 
     @classmethod
-    def load(cls, lowercase: bool, strip_accents: bool, split_chinese: bool) -> "CharacterTable":
+    def load(cls, variant: Variant) -> "CharacterTable":
         """Reads the table of these options from the data file that ships with the package."""
         data = _data_file()
-        used, page_of = np.unique(data[variant_name(lowercase, strip_accents)], return_inverse=True)
+        used, page_of = np.unique(data[variant.name], return_inverse=True)
         pages = data["pages"][used]
-        ideograph = ISOLATED if split_chinese else WORD
-        is_ideograph = (pages < EXPANDS) & (pages % 4 == IDEOGRAPH)
-        pages = np.where(is_ideograph, pages - IDEOGRAPH + ideograph, pages)
         expansions = data["expansions"] if (pages // EXPANDS == 1).any() else data["expansions"][:0]
-        return cls(page_of.astype(np.int32), pages.astype(np.int32), expansions)
+        return cls(page_of.astype(np.int32), pages, expansions)
+
+    def replace(self, code_point: int, by: int) -> "CharacterTable":
+        """The table in which one code point, which stayed as it is, becomes another of the same class."""
+        number, place = divmod(code_point, PAGE_SIZE)
+        same_class = self.pages[self.page_of[number], place] % 4
+        return self._with_page(number, {place: (by - code_point) * 4 + same_class})
 
     def isolate(self, code_points: range) -> "CharacterTable":
         """The table in which these code points, all of one page, stay as they are and stand alone."""
-        page = self.pages[self.page_of[code_points[0] // PAGE_SIZE]].copy()
-        page[[code_point % PAGE_SIZE for code_point in code_points]] = ISOLATED
+        entries = {code_point % PAGE_SIZE: ISOLATED for code_point in code_points}
+        return self._with_page(code_points[0] // PAGE_SIZE, entries)
+
+    def _with_page(self, number: int, entries: dict[int, int]) -> "CharacterTable":
+        page = self.pages[self.page_of[number]].copy()
+        page[list(entries)] = list(entries.values())
         page_of = self.page_of.copy()
-        page_of[code_points[0] // PAGE_SIZE] = len(self.pages)
+        page_of[number] = len(self.pages)
         return self._replace(page_of=page_of, pages=np.concatenate([self.pages, page[None]]))
 
 

@@ -1,9 +1,11 @@
-"""Finding special tokens that are written in a text, such as "[MASK]", before anything else looks at it."""
+"""Finding tokens that are written in a text, such as "[MASK]", before anything else looks at it."""
 
 import re
+from collections.abc import Sequence
 
 import tensorflow as tf
 
+from keras_ft.errors import RequestError
 from keras_ft.text.vocabulary import Vocabulary
 
 FIRST_MARKER = 0xFDD1  # U+FDD0 to U+FDEF are noncharacters, never exchanged between programs
@@ -11,15 +13,26 @@ _BRACKET = chr(FIRST_MARKER - 1)
 _HARMLESS = chr(0xFDEF)  # where a text holds a noncharacter all the same; no normalizer or vocabulary tells them apart
 
 
+MOST_TOKENS = ord(_HARMLESS) - FIRST_MARKER
+
+
 class SpecialTokenMarker(tf.Module):
-    """Replaces each special token in a text by one code point of its own.
+    """Replaces each of some tokens in a text by one code point of its own.
 
     Exact case, also inside words, the leftmost and longest first, as Hugging Face does with added special tokens.
+
+    Args:
+        vocabulary: holds the tokens.
+        ids: of the tokens to look for.
+
+    Raises:
+        RequestError: more tokens than there are code points to stand for them.
     """
 
-    def __init__(self, vocabulary: Vocabulary):
+    def __init__(self, vocabulary: Vocabulary, ids: Sequence[int]):
         super().__init__()
-        ids = vocabulary.special_ids
+        if len(ids) > MOST_TOKENS:
+            raise RequestError(f"{len(ids)} tokens should be found in texts as they are written: at most {MOST_TOKENS}")
         self._tokens = [vocabulary.tokens[i] for i in ids]
         self.code_points = range(FIRST_MARKER, FIRST_MARKER + len(ids))
         with tf.init_scope(), tf.device("CPU:0"):

@@ -95,7 +95,7 @@ class Vocabulary:
         if gap is not None:
             raise RequestError(f"{path}: no token, or more than one, has the id {gap}: ids should be 0, 1, 2 …")
         names = {"unk": model["unk_token"]} if "unk_token" in model else {}
-        return cls(tokens, names | dict(special_tokens or {}), source=path)
+        return cls(tokens, dict(special_tokens or {}) | names, source=path)
 
     def save(self, path: str | Path) -> None:
         """Writes the tokens as a `vocab.txt`.

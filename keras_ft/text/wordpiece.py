@@ -2,23 +2,19 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import tensorflow as tf
 import tensorflow_text as tf_text
-from tensorflow_text.core.pybinds import pywrap_fast_wordpiece_tokenizer_model_builder as wordpiece_model
 
 from keras_ft.errors import RequestError
 from keras_ft.text import hugging_face
-from keras_ft.text.characters import CharacterTable, Normalizer
+from keras_ft.text.characters import CharacterTable, Normalizer, Variant
 from keras_ft.text.special_tokens import SpecialTokenMarker
 from keras_ft.text.vocabulary import Vocabulary, read_json
+from keras_ft.text.wordpiece_model import NEVER_IN_WORDS, UNMATCHED, build_wordpiece_model, check_tokens
 from keras_ft.text.words import Words, split_words
-
-CONTINUATION = "##"
-_MAX_TOKEN_BYTES = 256  # tensorflow_text's limit
-_NEVER_IN_TEXT = "\x01"  # the normalizer deletes control characters
 
 
 class WordPieceTokenizer(tf.Module):
@@ -29,16 +25,22 @@ class WordPieceTokenizer(tf.Module):
     that graphs capture, so a SavedModel stores each once however many of its signatures tokenize.
 
     Args:
-        vocabulary: the tokens; a token that continues a word begins with "##".
+        vocabulary: the tokens.
         lowercase: whether to lower-case.
         strip_accents: whether to delete nonspacing marks; None does what `lowercase` says.
         split_chinese: whether each CJK ideograph is a word by itself.
         special_tokens_in_text: whether special tokens written in a text, such as "[MASK]", come out as what they
             say. Leave it off for text from users.
         max_characters_per_word: a longer word becomes one unknown token.
+        clean_text: whether to delete control characters.
+        strip_marks: whether to delete all combining marks, spacing ones too, as Hugging Face's StripAccents does.
+        pre_tokenizer: what makes words: `bert` (spaces and punctuation), `whitespace` (spaces, and runs of letters
+            against runs of symbols) or `whitespace_split` (spaces alone).
+        continuation: what a token begins with that continues a word.
+        added_tokens: tokens of the vocabulary that are found in a text as they are written, also inside words.
 
     Raises:
-        RequestError: a token is longer than 256 bytes and a word could still be that token.
+        RequestError: the automaton cannot tell a token as the reference does.
     """
 
     def __init__(
@@ -49,6 +51,11 @@ class WordPieceTokenizer(tf.Module):
         split_chinese: bool = True,
         special_tokens_in_text: bool = False,
         max_characters_per_word: int = 100,
+        clean_text: bool = True,
+        strip_marks: bool = False,
+        pre_tokenizer: str = "bert",
+        continuation: str = "##",
+        added_tokens: Sequence[str] = (),
     ):
         super().__init__()
         self.vocabulary = vocabulary
@@ -57,19 +64,30 @@ class WordPieceTokenizer(tf.Module):
         self.split_chinese = split_chinese
         self.special_tokens_in_text = special_tokens_in_text
         self.max_characters_per_word = max_characters_per_word
+        self.clean_text = clean_text
+        self.strip_marks = strip_marks
+        self.pre_tokenizer = pre_tokenizer
+        self.continuation = continuation
+        self.added_tokens = list(added_tokens)
 
-        table = CharacterTable.load(self.lowercase, self.strip_accents, split_chinese)
-        self._marker = SpecialTokenMarker(vocabulary) if special_tokens_in_text else None
+        check_tokens(vocabulary, clean_text, pre_tokenizer, continuation, self.added_tokens)
+        stripped = "marks" if strip_marks else "accents" if self.strip_accents else "none"
+        table = CharacterTable.load(Variant(clean_text, split_chinese, stripped, lowercase, pre_tokenizer))
+        if not clean_text:
+            table = table.replace(0, UNMATCHED)  # the automaton's strings end at NUL
+        found = [vocabulary.token_to_id[token] for token in self.added_tokens]
+        found += [i for i in vocabulary.special_ids if special_tokens_in_text and i not in found]
+        self._marker = SpecialTokenMarker(vocabulary, found) if found else None
         if self._marker is not None:
             table = table.isolate(self._marker.code_points)
         self._normalizer = Normalizer(table)
         with tf.init_scope(), tf.device("CPU:0"):
-            model = _wordpiece_model(vocabulary, max_characters_per_word)
+            model = build_wordpiece_model(vocabulary, max_characters_per_word, continuation)
             self._wordpiece = tf_text.FastWordpieceTokenizer(model_buffer=tf.constant(model), token_out_type=tf.int32)
-            self._lengths = tf.constant(
-                [len(token.removeprefix(CONTINUATION)) for token in vocabulary.tokens], tf.int32
-            )
-            self._written = tf.constant([_written(token) for token in vocabulary.tokens])
+            self._lengths = tf.constant([len(token) for token in vocabulary.tokens], tf.int32)
+            added = [len(continuation) * token.startswith(continuation) for token in vocabulary.tokens]
+            self._lengths_inside = self._lengths - tf.constant(added, tf.int32)
+            self._written = tf.constant([_written(token, continuation) for token in vocabulary.tokens])
         self._dropped_ids = [i for i in (vocabulary.pad_id, vocabulary.cls_id, vocabulary.sep_id) if i is not None]
 
     def tokenize(self, texts: tf.Tensor) -> tf.RaggedTensor:
@@ -145,7 +163,7 @@ class WordPieceTokenizer(tf.Module):
         )
         lengths = words.word_splits[1:] - words.word_splits[:-1]
         too_long = lengths > self.max_characters_per_word
-        strings = tf.cond(tf.reduce_any(too_long), lambda: tf.where(too_long, _NEVER_IN_TEXT, strings), lambda: strings)
+        strings = tf.cond(tf.reduce_any(too_long), lambda: tf.where(too_long, NEVER_IN_WORDS, strings), lambda: strings)
         ids = self._wordpiece.tokenize(strings)
         if self._marker is not None:
             first = tf.gather(words.code_points, words.word_splits[:-1])  # (W,)
@@ -161,11 +179,13 @@ class WordPieceTokenizer(tf.Module):
 
     def _spans(self, words: Words, ids: tf.RaggedTensor) -> tuple[tf.Tensor, tf.Tensor]:
         """The first and the last of the words' code points that each piece `[T]` covers."""
-        lengths = tf.gather(self._lengths, ids.values)
+        lengths = tf.gather(self._lengths_inside, ids.values)
         # An unknown token, or a special one, is as long as its word, whatever the vocabulary says; it is always alone.
         word_lengths = tf.cast(words.word_splits[1:] - words.word_splits[:-1], tf.int32)
         first_piece = ids.row_splits[:-1]
-        other = tf.where((ids.row_lengths() == 1) & (tf.gather(lengths, first_piece) != word_lengths))  # (A, 1)
+        first_lengths = tf.gather(self._lengths, tf.gather(ids.values, first_piece))
+        lengths = tf.tensor_scatter_nd_update(lengths, first_piece[:, None], first_lengths)
+        other = tf.where((ids.row_lengths() == 1) & (first_lengths != word_lengths))  # (A, 1)
         lengths = tf.tensor_scatter_nd_update(lengths, tf.gather(first_piece, other), tf.gather_nd(word_lengths, other))
         # Words leave no code point out and pieces none of their word: each piece begins where the one before ends.
         ends = tf.cumsum(lengths)
@@ -181,6 +201,11 @@ class WordPieceTokenizer(tf.Module):
             "split_chinese": self.split_chinese,
             "special_tokens_in_text": self.special_tokens_in_text,
             "max_characters_per_word": self.max_characters_per_word,
+            "clean_text": self.clean_text,
+            "strip_marks": self.strip_marks,
+            "pre_tokenizer": self.pre_tokenizer,
+            "continuation": self.continuation,
+            "added_tokens": self.added_tokens,
             "special_tokens": self.vocabulary.special_tokens,
         }
 
@@ -204,15 +229,28 @@ class WordPieceTokenizer(tf.Module):
             RequestError: a file is missing, or it is not of this kind.
         """
         path = Path(folder) / "config.json"
-        config = read_json(path)
-        if config.pop("type", None) != "wordpiece":
-            raise RequestError(f'{path}: "type" should be "wordpiece"')
-        special_tokens = config.pop("special_tokens", None)
-        vocabulary = Vocabulary.from_vocab_txt(Path(folder) / "vocab.txt", special_tokens)
+        return cls.from_config(read_json(path), Path(folder) / "vocab.txt", path)
+
+    @classmethod
+    def from_config(cls, config: dict, vocabulary: Path, source: Path) -> "WordPieceTokenizer":
+        """A tokenizer of these options, as `config` gives them, over a `vocab.txt`.
+
+        Args:
+            config: the options.
+            vocabulary: the file of the tokens.
+            source: where the options come from, for messages.
+
+        Raises:
+            RequestError: the file is missing, or the options are not of this kind.
+        """
+        options = dict(config)
+        if options.pop("type", None) != "wordpiece":
+            raise RequestError(f'{source}: "type" should be "wordpiece"')
+        special_tokens = options.pop("special_tokens", None)
         try:
-            return cls(vocabulary, **config)
+            return cls(Vocabulary.from_vocab_txt(vocabulary, special_tokens), **options)
         except TypeError as error:
-            raise RequestError(f"{path}: {error}") from None
+            raise RequestError(f"{source}: {error}") from None
 
     @classmethod
     def from_hugging_face(cls, folder: str | Path, special_tokens_in_text: bool = False) -> "WordPieceTokenizer":
@@ -225,25 +263,6 @@ class WordPieceTokenizer(tf.Module):
         return cls(vocabulary, special_tokens_in_text=special_tokens_in_text, **options)
 
 
-def _wordpiece_model(vocabulary: Vocabulary, max_characters_per_word: int) -> np.ndarray:
-    """tensorflow_text's automaton over the tokens, as bytes.
-
-    It cannot hold the empty token and "##", nor tokens longer than any word; no word ever matches these, so a
-    string that no text contains keeps their places.
-    """
-    tokens = []
-    for i, token in enumerate(vocabulary.tokens):
-        text = token.removeprefix(CONTINUATION)
-        if not text or len(text) > max_characters_per_word or "\0" in text:
-            token = f"{_NEVER_IN_TEXT}{i}"
-        elif len(text.encode()) > _MAX_TOKEN_BYTES:
-            raise RequestError(f"token {i}, {token[:20]!r}…, is longer than {_MAX_TOKEN_BYTES} bytes: shorten it")
-        tokens.append(token)
-    unknown = tokens[vocabulary.unk_id]
-    max_bytes = 4 * max_characters_per_word
-    model = wordpiece_model.build_fast_wordpiece_model(tokens, max_bytes, CONTINUATION, unknown, True, False)
-    return np.frombuffer(bytes(model), np.uint8)
-
-
-def _written(token: str) -> str:
-    return token.removeprefix(CONTINUATION) if token.startswith(CONTINUATION) and token != CONTINUATION else f" {token}"
+def _written(token: str, continuation: str) -> str:
+    continues = token.startswith(continuation) and token != continuation
+    return token.removeprefix(continuation) if continues else f" {token}"

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from keras_ft.text.characters import ISOLATED, SPACE, WORD, Characters
+from keras_ft.text.characters import ISOLATED, SPACE, Characters
 
 
 class Words(NamedTuple):
@@ -21,12 +21,12 @@ class Words(NamedTuple):
 
 
 def split_words(characters: Characters) -> Words:
-    """Cuts at spaces, round isolated characters and between texts."""
+    """Cuts at spaces, round isolated characters, between words and symbols, and between texts."""
     packed, sources, row_splits = characters
     classes = tf.bitwise.bitwise_and(packed, 3)  # (M,)
     before = tf.concat([[SPACE], classes], 0)  # (M + 1,), the class of the character before
     before = tf.tensor_scatter_nd_update(before, row_splits[:, None], tf.fill(tf.shape(row_splits), SPACE))[:-1]
-    begins = (classes == ISOLATED) | ((classes == WORD) & (before != WORD))
+    begins = (classes == ISOLATED) | (classes != before)
 
     kept = tf.where(classes != SPACE)[:, 0]  # (K,)
     word_starts = tf.where(tf.gather(begins, kept))[:, 0]  # (W,)

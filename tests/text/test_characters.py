@@ -6,7 +6,7 @@ import tensorflow as tf
 from bert_reference import differing_lines, reference
 
 from keras_ft.text import characters
-from keras_ft.text.characters import ISOLATED, SPACE, WORD, CharacterTable, Normalizer
+from keras_ft.text.characters import ISOLATED, SPACE, WORD, CharacterTable, Normalizer, Variant
 from keras_ft.text.wordpiece import WordPieceTokenizer
 
 CODE_POINTS = [chr(c) for c in range(0x110000) if not 0xD800 <= c < 0xE000]
@@ -44,9 +44,7 @@ def compare_every_code_point(vocabulary, lowercase, strip_accents=None, split_ch
 
 
 def normalize(texts, **options):
-    normalizer = Normalizer(
-        CharacterTable.load(**{"lowercase": True, "strip_accents": True, "split_chinese": True} | options)
-    )
+    normalizer = Normalizer(CharacterTable.load(Variant(**options)))
     decoded = tf.strings.unicode_decode(texts, "UTF-8")
     packed, sources, row_splits = normalizer(decoded.values, decoded.row_splits)
     text = "".join(map(chr, packed.numpy() // 4))
@@ -85,10 +83,10 @@ def test_table_records_what_it_was_made_from():
         ]
 
 
-@pytest.mark.parametrize(("lowercase", "strip_accents"), characters.VARIANTS)
-def test_table_is_small_and_quick_to_load(lowercase, strip_accents):
+@pytest.mark.parametrize("variant", characters.VARIANTS[::7], ids=lambda variant: variant.name)
+def test_table_is_small_and_quick_to_load(variant):
     characters._data_file.cache_clear()
     begin = time.perf_counter()
-    table = CharacterTable.load(lowercase, strip_accents, split_chinese=True)
+    table = CharacterTable.load(variant)
     assert time.perf_counter() - begin < 0.1
     assert sum(array.nbytes for array in table) < 600_000

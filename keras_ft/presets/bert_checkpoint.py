@@ -1,0 +1,122 @@
+"""What every BERT checkpoint has in common, whoever wrote it: the keys of its config and the names of its weights."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from keras_ft.errors import RequestError
+from keras_ft.layers.activation import INFERENCE as ACTIVATIONS
+from keras_ft.layers.bert_view import BertConfig, layer_variables
+from keras_ft.presets.pretrained import new_backbone
+
+# keras-hub's argument: the key in config.json and bert_config.json
+BACKBONE_FROM_CONFIG = {
+    "vocabulary_size": "vocab_size",
+    "num_layers": "num_hidden_layers",
+    "num_heads": "num_attention_heads",
+    "hidden_dim": "hidden_size",
+    "intermediate_dim": "intermediate_size",
+    "max_sequence_length": "max_position_embeddings",
+    "num_segments": "type_vocab_size",
+}
+
+
+def read_config(path: Path, name: str) -> dict[str, Any]:
+    """A checkpoint's config, with what it leaves out filled in.
+
+    Args:
+        path: `config.json` or `bert_config.json`.
+        name: how the recipe called the checkpoint, for messages.
+
+    Raises:
+        RequestError: it cannot be read, or does not describe a BERT as ours.
+    """
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RequestError(f"backbone {name}: cannot read {path} ({error})") from None
+    if not isinstance(config, dict):
+        raise RequestError(f"backbone {name}: {path} should be a JSON object")
+    if config.get("model_type", "bert") != "bert":
+        raise RequestError(f"backbone {name}: {path} describes a {config['model_type']} model; only bert is supported")
+    defaults: dict[str, Any] = {
+        "type_vocab_size": 2,
+        "max_position_embeddings": 512,
+        "layer_norm_eps": 1e-12,
+        "hidden_act": "gelu",
+    }
+    config = defaults | config
+    missing = [key for key in BACKBONE_FROM_CONFIG.values() if key not in config]
+    if missing:
+        raise RequestError(f"backbone {name}: {path} lacks {', '.join(missing)}")
+    for key in BACKBONE_FROM_CONFIG.values():
+        if not isinstance(config[key], int) or config[key] < 1:
+            raise RequestError(f"backbone {name}: {path} has {key} {config[key]!r}; it should be a positive number")
+    if config["hidden_act"] not in ACTIVATIONS:
+        raise RequestError(
+            f"backbone {name}: {path} has hidden_act {config['hidden_act']!r}; known: {', '.join(ACTIVATIONS)}"
+        )
+    if config.get("position_embedding_type", "absolute") != "absolute":
+        raise RequestError(f"backbone {name}: {path} has {config['position_embedding_type']} positions; only absolute")
+    return config
+
+
+def backbone_of(config: dict[str, Any]) -> Any:
+    """A backbone of this config's sizes, with fresh weights."""
+    return new_backbone({ours: config[theirs] for ours, theirs in BACKBONE_FROM_CONFIG.items()})
+
+
+def arithmetic_of(config: dict[str, Any]) -> BertConfig:
+    """What the config says about the arithmetic."""
+    return BertConfig(config["hidden_act"], float(config["layer_norm_eps"]))
+
+
+def fill(backbone: Any, tensors: dict[str, np.ndarray], path: Path) -> bool:
+    """Assign every weight; the pooler alone may be absent.
+
+    Args:
+        backbone: a `keras_hub.models.BertBackbone`.
+        tensors: by the names of `variables`, kernels as `(inputs, outputs)`.
+        path: the file they come from, for messages.
+
+    Returns:
+        Whether the checkpoint had a pooler.
+
+    Raises:
+        RequestError: a tensor is missing or has another shape.
+    """
+    has_pooler = "pooler.dense.weight" in tensors
+    for name, variable in variables(backbone):
+        if name.startswith("pooler.") and not has_pooler:
+            continue
+        tensor = tensors.get(name)
+        if tensor is None:
+            raise RequestError(f"{path} has no tensor '{name}'; it is not a BERT checkpoint")
+        if tensor.size != np.prod(variable.shape):
+            raise RequestError(f"{path}: '{name}' is {tensor.shape}, its config wants {tuple(variable.shape)}")
+        variable.assign(tensor.reshape(variable.shape))
+    return has_pooler
+
+
+def is_kernel(name: str) -> bool:
+    """Whether a weight of `variables` is a matrix to multiply by, which torch keeps transposed."""
+    return name.endswith("weight") and "LayerNorm" not in name and not name.startswith("embeddings.")
+
+
+def variables(backbone: Any) -> Iterator[tuple[str, Any]]:
+    """Hugging Face's name and keras-hub's variable, for every weight of a BERT."""
+    yield "embeddings.word_embeddings.weight", backbone.token_embedding.embeddings
+    yield "embeddings.position_embeddings.weight", backbone.position_embedding.position_embeddings
+    yield "embeddings.token_type_embeddings.weight", backbone.segment_embedding.embeddings
+    yield "embeddings.LayerNorm.weight", backbone.embeddings_layer_norm.gamma
+    yield "embeddings.LayerNorm.bias", backbone.embeddings_layer_norm.beta
+    for number, layer in enumerate(backbone.transformer_layers):
+        prefix = f"encoder.layer.{number}."
+        for part, first, second in layer_variables(layer):
+            yield f"{prefix}{part}.weight", first
+            yield f"{prefix}{part}.bias", second
+    yield "pooler.dense.weight", backbone.pooled_dense.kernel
+    yield "pooler.dense.bias", backbone.pooled_dense.bias

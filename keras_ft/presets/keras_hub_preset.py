@@ -1,0 +1,78 @@
+"""keras-hub presets, by name or as local folders."""
+
+from pathlib import Path
+from typing import Any
+
+from keras_ft.errors import RequestError, WorkError
+from keras_ft.layers.bert_view import BertConfig
+from keras_ft.presets.pretrained import Pretrained, check_vocabulary
+from keras_ft.presets.sidecar import read_sidecar
+from keras_ft.text.vocabulary import Vocabulary
+from keras_ft.text.wordpiece import WordPieceTokenizer
+
+# How keras-hub's sentence-embedding presets, known by the start of their names, pool.
+SENTENCE_POOLING = {
+    "all_minilm": "mean",
+    "paraphrase_minilm": "mean",
+    "multi_qa_minilm": "mean",
+    "msmarco_minilm": "mean",
+    "bge": "first",
+    "mxbai": "first",
+}
+VOCABULARY = Path("assets") / "tokenizer" / "vocabulary.txt"
+
+
+def is_keras_hub(folder: Path) -> bool:
+    """Whether a folder's `config.json` is one of keras-hub's."""
+    return '"registered_name"' in (folder / "config.json").read_text(encoding="utf-8", errors="replace")
+
+
+def load_keras_hub(source: str | Path, name: str) -> Pretrained:
+    """Load a preset with keras-hub's own loader.
+
+    Args:
+        source: a local folder, or a name that keras-hub knows.
+        name: how the recipe called it, for messages.
+
+    Raises:
+        RequestError: the folder cannot be loaded, or the model is not a BERT.
+        WorkError: the preset could not be fetched.
+    """
+    import keras_hub
+
+    try:
+        backbone = keras_hub.models.Backbone.from_preset(str(source), dropout=0.0, dtype="float32")
+        tokenizer = keras_hub.models.Tokenizer.from_preset(str(source))
+    except Exception as error:  # keras-hub raises many kinds: network, JSON, HDF5
+        reason = " ".join(str(error).split())[:300]
+        if isinstance(source, Path):
+            raise RequestError(f"backbone {name}: the folder cannot be loaded by keras-hub ({reason})") from error
+        raise WorkError(
+            f"backbone {name} could not be fetched ({reason}); check the network or give a folder"
+        ) from error
+    if not isinstance(backbone, keras_hub.models.BertBackbone) or not isinstance(
+        tokenizer, keras_hub.models.BertTokenizer
+    ):
+        raise RequestError(f"backbone {name} is a {type(backbone).__name__}; only BertBackbone is supported")
+    pretrained = _as_written(source, name, backbone) if isinstance(source, Path) else None
+    if pretrained is None:
+        ours = WordPieceTokenizer(Vocabulary(list(tokenizer.vocabulary)), lowercase=tokenizer.lowercase)
+        pretrained = Pretrained(name, backbone, BertConfig(), ours, _pooling(name))
+    check_vocabulary(name, backbone, pretrained.tokenizer)
+    return pretrained
+
+
+def _as_written(folder: Path, name: str, backbone: Any) -> Pretrained | None:
+    """With what `keras_ft.json` says, where `keras-ft convert` wrote the folder."""
+    sidecar = read_sidecar(folder)
+    if sidecar is None:
+        return None
+    arithmetic, pooling, options = sidecar
+    tokenizer = WordPieceTokenizer.from_config(options, folder / VOCABULARY, folder)
+    return Pretrained(name, backbone, arithmetic, tokenizer, pooling)
+
+
+def _pooling(name: str) -> str:
+    variations = name.split("/")  # kaggle://keras/bge/keras/bge_small_en/2
+    ways = (way for start, way in SENTENCE_POOLING.items() if any(part.startswith(start) for part in variations))
+    return next(ways, "pooler")
