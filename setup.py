@@ -35,6 +35,8 @@ setup(
     install_requires=[
         "keras~=3.15.0",
         "keras-hub~=0.32.0",
+        "huggingface_hub>=1.0",
+        "kagglehub>=0.3.8",
         "tensorflow~=2.20.0",
         "tensorflow-text~=2.20.1",
         "tensorflow-serving-api~=2.20.0",

@@ -74,7 +74,7 @@ def _read_weights(prefix: Path) -> dict[str, np.ndarray]:
         reader = tf.train.load_checkpoint(str(prefix))
         names = [name for name in reader.get_variable_to_shape_map() if name.startswith("bert/")]
         return {_canonical(name): reader.get_tensor(name) for name in names if "/adam_" not in name}
-    except (tf.errors.OpError, ValueError, RuntimeError) as error:
+    except (tf.errors.OpError, ValueError, RuntimeError, IndexError) as error:
         reason = " ".join(str(error).split())[:200]
         raise RequestError(f"{prefix} is corrupt or incomplete ({reason}); fetch or copy it again") from None
 

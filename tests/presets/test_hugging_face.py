@@ -79,6 +79,39 @@ def test_pooling_follows_what_the_checkpoint_was_made_for(tmp_path):
     assert load_pretrained(str(folder)).pooling == "mean"
 
 
+def shard(folder) -> None:
+    """Split the weights into two files with an index, as transformers does with large models."""
+    from safetensors.numpy import load_file, save_file
+
+    tensors = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    names = sorted(tensors)
+    shards = {"model-00001-of-00002.safetensors": names[::2], "model-00002-of-00002.safetensors": names[1::2]}
+    for file, part in shards.items():
+        save_file({name: tensors[name] for name in part}, folder / file)
+    index = {"metadata": {}, "weight_map": {name: file for file, part in shards.items() for name in part}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+
+
+def test_weights_in_shards_are_those_of_one_file(tmp_path):
+    whole = load_pretrained(str(write_hugging_face(tmp_path / "whole")))
+    folder = write_hugging_face(tmp_path / "shards")
+    shard(folder)
+    parts = load_pretrained(str(folder))
+    for one, other in zip(whole.backbone.variables, parts.backbone.variables, strict=True):
+        assert np.array_equal(one, other), one.path
+
+
+def lost_shard(folder):
+    shard(folder)
+    (folder / "model-00002-of-00002.safetensors").unlink()
+
+
+def index_of_nothing(folder):
+    shard(folder)
+    (folder / "model.safetensors.index.json").write_text("{}")
+
+
 def truncate(folder):
     weights = folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1000])
@@ -109,10 +142,13 @@ def change_config(**changes):
     [
         (truncate, "model.safetensors is corrupt"),
         (garbage, "model.safetensors is corrupt"),
+        (lost_shard, "model-00002-of-00002.safetensors does not exist"),
+        (index_of_nothing, "has no weight_map"),
+        (change_config(num_hidden_layers="2"), "num_hidden_layers '2'"),
         (missing_tensor, "has no tensor 'encoder.layer.1.output.dense.bias'"),
         (lambda folder: (folder / "model.safetensors").unlink(), "model.safetensors does not exist"),
         (lambda folder: (folder / "vocab.txt").unlink(), "vocab.txt"),
-        (change_config(hidden_size=64), "is (111, 32), config.json wants (111, 64)"),
+        (change_config(hidden_size=64), "is (111, 32), its config wants (111, 64)"),
         (change_config(hidden_act="swish7"), "hidden_act 'swish7'"),
         (change_config(model_type="gpt2"), "describes a gpt2 model"),
         (change_config(position_embedding_type="relative_key"), "relative_key positions"),
