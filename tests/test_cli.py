@@ -158,3 +158,24 @@ def test_debug_shows_the_traceback(monkeypatch, tmp_path):
     monkeypatch.setattr(sys, "argv", ["keras-ft", "--debug", "verify", str(tmp_path)])
     with pytest.raises(KerasFTError):
         main()
+
+
+def test_convert_writes_a_folder_and_says_what_its_reader_should_know(tiny_run, tmp_path):
+    out = tmp_path / "out"
+    arguments = ["convert", str(tiny_run), "--to", str(out), "--format", "hugging-face", "--json"]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0
+    result = json.loads(done.stdout)
+    assert result["folder"] == str(out)
+    assert any("pooling" in note or "BertForSequenceClassification" in note for note in result["notes"])
+    assert (out / "model.safetensors").is_file()
+
+
+def test_presets_say_which_forms_a_name_can_have(monkeypatch, tmp_path):
+    monkeypatch.setenv("KERAS_FT_CACHE", str(tmp_path))
+    (tmp_path / "presets" / "minilm_l6_en_uncased").mkdir(parents=True)
+    listed = json.loads(CliRunner().invoke(app, ["presets", "--json"]).stdout)
+    assert "minilm_l6_en_uncased" in listed["presets"]
+    assert "minilm_l6_en_uncased" in listed["cached"]
+    assert {form.split("/")[0] for form in listed["forms"]} == {"hf:", "kaggle:", "a folder"}
+    assert "in the local cache: minilm_l6_en_uncased" in CliRunner().invoke(app, ["presets"]).stdout

@@ -10,13 +10,14 @@ from keras_ft.presets.sidecar import read_sidecar
 from keras_ft.text.vocabulary import Vocabulary
 from keras_ft.text.wordpiece import WordPieceTokenizer
 
-# How keras-hub's sentence-embedding presets, known by the start of their names, pool.
+# How keras-hub's sentence-embedding presets, known by the start of their names, pool; the first that fits counts.
 SENTENCE_POOLING = {
     "all_minilm": "mean",
     "paraphrase_minilm": "mean",
     "multi_qa_minilm": "mean",
     "msmarco_minilm": "mean",
     "bge": "first",
+    "mxbai_embed_xsmall": "mean",
     "mxbai": "first",
 }
 VOCABULARY = Path("assets") / "tokenizer" / "vocabulary.txt"
