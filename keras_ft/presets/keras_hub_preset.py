@@ -58,7 +58,7 @@ def load_keras_hub(source: str | Path, name: str) -> Pretrained:
     pretrained = _as_written(source, name, backbone) if isinstance(source, Path) else None
     if pretrained is None:
         ours = WordPieceTokenizer(Vocabulary(list(tokenizer.vocabulary)), lowercase=tokenizer.lowercase)
-        pretrained = Pretrained(name, backbone, BertConfig(), ours, _pooling(name))
+        pretrained = Pretrained(name, backbone, BertConfig(), ours, pooling_of(name))
     check_vocabulary(name, backbone, pretrained.tokenizer)
     return pretrained
 
@@ -73,7 +73,8 @@ def _as_written(folder: Path, name: str, backbone: Any) -> Pretrained | None:
     return Pretrained(name, backbone, arithmetic, tokenizer, pooling)
 
 
-def _pooling(name: str) -> str:
+def pooling_of(name: str) -> str:
+    """How a preset was trained to give one vector a text; BERT's own way unless its name is known."""
     variations = name.split("/")  # kaggle://keras/bge/keras/bge_small_en/2
     ways = (way for start, way in SENTENCE_POOLING.items() if any(part.startswith(start) for part in variations))
     return next(ways, "pooler")

@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 from keras_ft.errors import RequestError, WorkError
-from keras_ft.presets import wheels
+from keras_ft.presets import keras_hub_preset, wheels
 from keras_ft.presets.load import load_pretrained, preset_names
 from keras_ft.presets.pretrained import rebuild
 from tests.tiny import TOKENS, write_vocabulary
@@ -103,3 +103,28 @@ def test_every_listed_preset_says_where_it_comes_from():
     names = preset_names()
     assert "minilm_l6_en_uncased" in names
     assert all(what.startswith(("wheel ", "keras-hub: ")) for what in names.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "pooling"),
+    [
+        ("all_minilm_l6_v2_en", "mean"),
+        ("mxbai_embed_large_v1_en", "first"),
+        ("mxbai_embed_xsmall_v1_en", "mean"),
+        ("bert_base_zh", "pooler"),
+        ("kaggle://keras/bge/keras/bge_small_en/2", "first"),
+    ],
+)
+def test_sentence_presets_pool_as_they_were_trained(name, pooling):
+    assert keras_hub_preset.pooling_of(name) == pooling
+
+
+@pytest.mark.parametrize(
+    "content", ["[]", "{}", '{"hidden_act": "swish7", "layer_norm_epsilon": 1e-12, "pooling": "mean", "tokenizer": {}}']
+)
+def test_a_damaged_keras_ft_json_is_refused(tmp_path, content):
+    keras_hub.models.BertBackbone(len(TOKENS), 1, 2, 16, 32, max_sequence_length=24).save_to_preset(tmp_path)
+    keras_hub.models.BertTokenizer(TOKENS, lowercase=True).save_to_preset(tmp_path)
+    (tmp_path / "keras_ft.json").write_text(content)
+    with pytest.raises(RequestError, match=r"keras_ft\.json"):
+        load_pretrained(str(tmp_path))
