@@ -144,7 +144,7 @@ def verify(
 @app.command()
 def convert(
     run: Run,
-    to: Annotated[Path, typer.Option(metavar="FOLDER", help="Written anew; must be absent or empty.")],
+    to: Annotated[str, typer.Option(metavar="FOLDER", help="Written anew; must be absent or empty.")],
     to_format: Annotated[str, typer.Option("--format", help="keras-hub or hugging-face.")],
     as_json: AsJson = False,
 ) -> None:

@@ -11,8 +11,10 @@ import numpy as np
 from keras_ft.errors import RequestError, WorkError
 from keras_ft.export.hugging_face_folder import check_hugging_face, write_hugging_face
 from keras_ft.export.keras_hub_preset import check_keras_hub, write_keras_hub
+from keras_ft.paths import AnyPath, is_remote
 from keras_ft.presets.bert_checkpoint import variables
 from keras_ft.presets.load import load_pretrained
+from keras_ft.run_folder import RunFolder
 from keras_ft.tasks.classification import Classification
 from keras_ft.tasks.model import TrainedModel, load_model
 
@@ -39,12 +41,12 @@ class Conversion:
     notes: list[str]
 
 
-def convert(run: Path, to: Path, format: str) -> Conversion:
+def convert(run: AnyPath, to: AnyPath, format: str) -> Conversion:
     """Write a run in another library's format, read it back, and only then name it.
 
     Args:
-        run: a finished run folder.
-        to: the folder to write; absent or empty.
+        run: a finished run folder, here or in an object store.
+        to: the local folder to write; absent or empty.
         format: a key of `FORMATS`.
 
     Raises:
@@ -53,11 +55,14 @@ def convert(run: Path, to: Path, format: str) -> Conversion:
     """
     if format not in FORMATS:
         raise RequestError(f"--format {format} is unknown; known: {', '.join(FORMATS)}")
+    if is_remote(to):
+        raise RequestError(f"--to {to} is in an object store; give a local folder, and copy it there")
+    to = Path(to)
     if to.exists() and not to.is_dir():
         raise RequestError(f"--to {to} is a file; give a folder")
     if to.is_dir() and any(to.iterdir()):
         raise RequestError(f"--to {to} is not empty; give another folder, or empty it")
-    trained = load_model(run / "model")
+    trained = load_model(RunFolder(run).fetch().model)
     task = trained.task
     if not isinstance(task, Classification):
         raise RequestError(f"{run} is a {task.name} run; classification runs can be converted")

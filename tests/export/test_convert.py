@@ -158,6 +158,8 @@ def test_a_folder_that_holds_something_is_left_alone(tiny_run, tmp_path):
         convert(tiny_run, tmp_path, "keras-hub")
     with pytest.raises(RequestError, match="is a file"):
         convert(tiny_run, tmp_path / "mine.txt", "keras-hub")
+    with pytest.raises(RequestError, match="give a local folder"):
+        convert(tiny_run, "gs://bucket/out", "keras-hub")
     assert os.listdir(tmp_path) == ["mine.txt"]
     (tmp_path / "empty").mkdir()
     convert(tiny_run, tmp_path / "empty", "keras-hub")
