@@ -31,7 +31,7 @@ setup(
     license_files=["LICENSE"],
     python_requires=">=3.11,<3.14",
     packages=find_packages(include=["keras_ft", "keras_ft.*"]),
-    package_data={"keras_ft": ["text/*.npz", "export/*.txt", "py.typed"]},
+    package_data={"keras_ft": ["text/*.npz", "export/*.txt", "evaluation/report/page.*", "py.typed"]},
     install_requires=[
         "keras~=3.15.0",
         "keras-hub~=0.32.0",
@@ -48,6 +48,8 @@ setup(
         "safetensors>=0.5",
         "scikit-learn>=1.5",
         "scipy>=1.12",
+        "jinja2>=3.1",
+        "matplotlib>=3.9",
         "packaging",
         "etils[epath]>=1.9",
         "pyarrow>=16",

@@ -86,13 +86,42 @@ def train(
 def evaluate(
     run: Run,
     data: Annotated[str, typer.Option(help="A data file with the columns of the run's recipe.")],
+    report: Annotated[Path | None, typer.Option(metavar="FILE.html", help="Write a page about it.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Print the metrics of a run on other data."""
     from keras_ft.evaluation.evaluate_run import evaluate_run
 
-    metrics = evaluate_run(run, data)
+    metrics = evaluate_run(run, data, report)
     _print(metrics, as_json, lambda: [f"{name:<12} {value:.4f}" for name, value in metrics.items()])
+
+
+@app.command()
+def report(run: Run, as_json: AsJson = False) -> None:
+    """Write RUN/report.html again, from what the run folder holds."""
+    from keras_ft.evaluation.report.run_report import rebuild_report
+
+    path = rebuild_report(run)
+    _print({"report": path}, as_json, lambda: [path])
+
+
+@app.command()
+def compare(
+    runs: Annotated[list[str], typer.Argument(metavar="RUN RUN …", help="Run folders; the first is the measure.")],
+    html: Annotated[Path | None, typer.Option(metavar="FILE.html", help="Write the comparison as a page.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put runs side by side, and say which differences are more than chance."""
+    from keras_ft.evaluation.comparison.compare import compare as compare_runs
+    from keras_ft.evaluation.comparison.show import print_comparison, write_comparison
+
+    found = compare_runs(runs)
+    if html:
+        write_comparison(found, html)
+    if as_json:
+        print(json.dumps(found.to_json(), ensure_ascii=False))
+    else:
+        print_comparison(found)
 
 
 @app.command()

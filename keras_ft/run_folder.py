@@ -39,6 +39,8 @@ class RunFolder:
         self.checkpoints = self.path / "checkpoints"
         self.data = self.path / "data"
         self.model = self.path / "model"
+        self.predictions = self.path / "predictions"
+        self.report_file = self.path / "report.html"
         self.lock_file = self.path / ".lock"
         self._made_here = False
 
@@ -126,7 +128,6 @@ class RunFolder:
         scratch = self.metrics_file.with_suffix(".tmp")
         scratch.write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
         scratch.replace(self.metrics_file)
-        self.publish()
 
     def _check_free(self, recipe: Recipe) -> None:
         self.fetch()

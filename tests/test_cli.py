@@ -149,7 +149,19 @@ def test_presets_and_doctor_answer():
 def test_help_needs_no_heavy_import():
     code = "import sys; from keras_ft.cli import app; sys.exit('tensorflow' in sys.modules or 'keras' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], env={**os.environ}).returncode == 0
-    for verb in ("train", "evaluate", "predict", "export", "verify", "serve", "doctor", "presets", "quickstart"):
+    for verb in (
+        "train",
+        "evaluate",
+        "report",
+        "compare",
+        "predict",
+        "export",
+        "verify",
+        "serve",
+        "doctor",
+        "presets",
+        "quickstart",
+    ):
         result = CliRunner().invoke(app, [verb, "--help"])
         assert result.exit_code == 0
 

@@ -52,6 +52,11 @@ class TokenArrays:
         return np.arange(self._meta["num_examples"]) if self._rows is None else self._rows
 
     @property
+    def is_selection(self) -> bool:
+        """Whether these are only some of the folder's examples."""
+        return self._rows is not None
+
+    @property
     def num_examples(self) -> int:
         """How many examples there are."""
         return self._meta["num_examples"] if self._rows is None else len(self._rows)

@@ -1,6 +1,6 @@
 """A model's metrics over arrays, by the same `answer` that an export serves."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +35,7 @@ class Evaluated:
 
 
 EvalStep = Callable[[Any], Evaluated]
+Batch = tuple[dict[str, np.ndarray], Evaluated]
 
 
 def evaluate(
@@ -48,18 +49,21 @@ def evaluate(
         arrays: tokenized examples with their targets.
         batch_size: examples at once; the result does not depend on it.
     """
+    return measure(task, evaluated(eval_step, arrays, batch_size))
+
+
+def measure(task: Task, found_batches: Iterable[Batch]) -> dict[str, float]:
+    """`loss` and the task's metrics over what `evaluated` yields."""
     metrics = task.metrics()
     total = weight = 0.0
-    for tensors, found in evaluated(eval_step, arrays, batch_size):
+    for tensors, found in found_batches:
         metrics.update(found.answers, {name: tensors[name] for name in task.axes})
         total += float(np.sum(found.losses * found.weights, dtype=np.float64))
         weight += float(np.sum(found.weights, dtype=np.float64))
     return {"loss": total / max(weight, 1e-9), **metrics.result()}
 
 
-def evaluated(
-    eval_step: EvalStep, arrays: TokenArrays, batch_size: int = EXAMPLES_AT_ONCE
-) -> Iterator[tuple[dict[str, np.ndarray], Evaluated]]:
+def evaluated(eval_step: EvalStep, arrays: TokenArrays, batch_size: int = EXAMPLES_AT_ONCE) -> Iterator[Batch]:
     """Every batch of the arrays and what the model says to it.
 
     Yields:

@@ -1,27 +1,37 @@
 """`keras-ft evaluate`: the metrics of a run on other data."""
 
+import sys
 import tempfile
 from pathlib import Path
 
 from keras_ft.data.array_writer import write_arrays
 from keras_ft.data.readers import find_sources
-from keras_ft.evaluation.evaluate import TFEvalStep, evaluate
+from keras_ft.errors import RequestError
+from keras_ft.evaluation.evaluate import TFEvalStep
+from keras_ft.evaluation.origin import Origin
+from keras_ft.evaluation.record import evaluate_and_record, worst_mistakes
+from keras_ft.evaluation.report.run_report import write_page
+from keras_ft.evaluation.report.sections import Facts
+from keras_ft.evaluation.views import view_of
 from keras_ft.paths import AnyPath
 from keras_ft.run_folder import RunFolder
 from keras_ft.tasks.encode import encode, read_examples
 from keras_ft.tasks.model import load_model
 
 
-def evaluate_run(folder: AnyPath, data: str) -> dict[str, float]:
+def evaluate_run(folder: AnyPath, data: str, report: Path | None = None) -> dict[str, float]:
     """`loss` and the task's metrics over the examples of a file.
 
     Args:
         folder: a finished run.
         data: a file, a pattern or a data set, with the columns of the run's recipe.
+        report: where to write a page about the answers; None writes none.
 
     Raises:
-        RequestError: the run is not finished, or the file, a column or a label is wrong.
+        RequestError: the run is not finished, the data, a column or a label is wrong, or `report` is a folder.
     """
+    if report is not None and report.is_dir():
+        raise RequestError(f"--report {report} is a folder; give the name of an .html file")
     run = RunFolder(folder).fetch()
     recipe = run.read_recipe()
     sources = find_sources(data, split="test")
@@ -31,4 +41,10 @@ def evaluate_run(folder: AnyPath, data: str) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as scratch:
         chunks = encode(trained.task, trained.pretrained.tokenizer, rows)
         arrays = write_arrays(Path(scratch), "", lambda _: chunks, trained.task.axes)
-        return evaluate(step, trained.task, arrays)
+        origin = Origin(sources, recipe.data.columns, arrays)
+        metrics, predictions = evaluate_and_record(step, trained.task, origin)
+        if report is not None:
+            mistakes = worst_mistakes(trained.task, origin, predictions, lambda line: print(line, file=sys.stderr))
+            facts = Facts(recipe, {str(origin): metrics}, predictions, view_of(predictions), mistakes)
+            write_page(report, f"{run.path.resolve().name} on {origin}", facts)
+    return metrics

@@ -129,3 +129,20 @@ class Task(ABC):
             What was found, for `metrics.json`.
         """
         return {}
+
+    @abstractmethod
+    def record(
+        self,
+        outputs: dict[str, np.ndarray],
+        answers: dict[str, np.ndarray],
+        targets: dict[str, np.ndarray],
+        losses: np.ndarray,
+    ) -> dict[str, np.ndarray]:
+        """What is kept of each example for reports and comparisons: numbers by name, `(examples, …)`, on the host.
+
+        Args:
+            outputs: what `forward` gave.
+            answers: what `answer` made of them.
+            targets: of the same examples.
+            losses: `(items,)`.
+        """

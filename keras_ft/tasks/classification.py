@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from keras import ops
+from scipy.special import softmax
 
 from keras_ft.batch import TokenBatch
 from keras_ft.data.labels import LabelSet, label_text
@@ -179,6 +180,30 @@ class Classification(Task):
         if self.score_threshold is not None:
             label = tf.where(score >= self.score_threshold, label, "")
         return {"label": label, "score": score, "labels": labels, "scores": scores}
+
+    def record(
+        self,
+        outputs: dict[str, np.ndarray],
+        answers: dict[str, np.ndarray],
+        targets: dict[str, np.ndarray],
+        losses: np.ndarray,
+    ) -> dict[str, np.ndarray]:
+        """`label`, `predicted` (numbers of labels), `score`, `label_score` (their probabilities) and `loss`.
+
+        Where a temperature was fitted, `raw_score` is the score without it.
+        """
+        logits = outputs["logits"].astype(np.float64)  # (examples, labels)
+        label = targets["label"].astype(np.int32)
+        found = {
+            "label": label,
+            "predicted": logits.argmax(axis=-1).astype(np.int32),
+            "score": answers["score"].astype(np.float32),
+            "label_score": softmax(logits / self._divide_by, axis=-1)[np.arange(len(label)), label].astype(np.float32),
+            "loss": losses.astype(np.float32),
+        }
+        if self._divide_by != 1.0:
+            found["raw_score"] = softmax(logits, axis=-1).max(axis=-1).astype(np.float32)
+        return found
 
     @property
     def score_threshold(self) -> float | None:

@@ -45,11 +45,13 @@ class Prepared:
     Attributes:
         task: knows its labels.
         splits: `train`, `validation` and, where the recipe has one, `test`.
+        sources: what each split was made from.
         fingerprint: of all that the arrays were made from.
     """
 
     task: Task
     splits: dict[str, TokenArrays]
+    sources: dict[str, list[Source]]
     fingerprint: str
 
 
@@ -72,9 +74,10 @@ def prepare(recipe: Recipe, pretrained: Pretrained, folder: Path, tell: Callable
         raise RequestError(f"data.max_length is {data.max_length}; backbone {pretrained.name} has {limit} positions")
     sources = sources_of(data)
     mark = _fingerprint(recipe, pretrained, sources)
+    split_sources = {"validation": sources["train"], **sources}
     found = _open(folder, mark)
     if found:
-        return found
+        return Prepared(*found, split_sources, mark)
     (folder / MARKER).unlink(missing_ok=True)
     survey = _Survey()
     chunks = survey.watched(_read(kind, sources["train"], data, "Reading train", tell), kind)
@@ -98,11 +101,11 @@ def prepare(recipe: Recipe, pretrained: Pretrained, folder: Path, tell: Callable
     names = ["train", "validation", *(["test"] if "test" in sources else [])]
     description = {"fingerprint": mark, "task": describe(task), "held_out": bool(parts), "splits": names}
     splits = _open_splits(folder, description)
-    _write_samples(task, splits["validation"], sources["train" if parts else "validation"], data, folder)
+    _write_samples(task, splits["validation"], split_sources["validation"], data, folder)
     scratch = (folder / MARKER).with_suffix(".writing")
     scratch.write_text(json.dumps(description, ensure_ascii=False) + "\n", encoding="utf-8")
     scratch.replace(folder / MARKER)
-    return Prepared(task, splits, mark)
+    return Prepared(task, splits, split_sources, mark)
 
 
 def check_task(recipe: Recipe) -> tuple[type[Task], Any]:
@@ -190,12 +193,12 @@ def _fingerprint(recipe: Recipe, pretrained: Pretrained, sources: dict[str, list
     return fingerprint([source for found in sources.values() for source in found], settings)
 
 
-def _open(folder: Path, mark: str) -> Prepared | None:
+def _open(folder: Path, mark: str) -> tuple[Task, dict[str, TokenArrays]] | None:
     try:
         description = json.loads((folder / MARKER).read_text(encoding="utf-8"))
         if description["fingerprint"] != mark:
             return None
-        return Prepared(rebuild(description["task"]), _open_splits(folder, description), mark)
+        return rebuild(description["task"]), _open_splits(folder, description)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 

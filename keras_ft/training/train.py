@@ -7,8 +7,10 @@ from typing import Any
 
 import keras
 
-from keras_ft.data.arrays import TokenArrays
-from keras_ft.evaluation.evaluate import calibrate, evaluate
+from keras_ft.evaluation.evaluate import calibrate
+from keras_ft.evaluation.origin import Origin
+from keras_ft.evaluation.record import record_split
+from keras_ft.evaluation.report.run_report import write_run_report
 from keras_ft.paths import AnyPath
 from keras_ft.presets.load import load_pretrained
 from keras_ft.recipe import Recipe
@@ -57,18 +59,23 @@ def train(
             tell(f"{run.name} is finished already; delete it to train again")
             return finished
         with run.discarded_if_refused():
-            loop, test = _set_up(recipe, run, tell)
+            loop, origins = _set_up(recipe, run, tell)
         metrics = _run(loop, run, callbacks, tell)
-        if test is not None:
-            tell(f"Testing on {test.num_examples:,} examples")
-            metrics["test"] = evaluate(loop.engine.eval_step, loop.task, test)
+        step, task = loop.engine.eval_step, loop.task
+        record_split(run, "validation", step, task, origins["validation"], tell)
+        if "test" in origins:
+            metrics["test"] = record_split(run, "test", step, task, origins["test"], tell)
         metrics = {"task": recipe.task.name, "backbone": _backbone_name(recipe), **metrics}
         run.write_metrics(metrics)
+        try:
+            write_run_report(run)
+        finally:
+            run.publish()
         return metrics
 
 
-def _set_up(recipe: Recipe, run: RunFolder, tell: Callable[[str], None]) -> tuple[Loop, TokenArrays | None]:
-    """Everything that can be refused, before the first step: model, data, checkpoint; and the test arrays."""
+def _set_up(recipe: Recipe, run: RunFolder, tell: Callable[[str], None]) -> tuple[Loop, dict[str, Origin]]:
+    """Everything that can be refused, before the first step: model, data, checkpoint; and what is measured."""
     keras.utils.set_random_seed(recipe.train.seed)
     pretrained = load_pretrained(recipe.backbone)
     prepared = prepare(recipe, pretrained, run.data, tell)
@@ -89,7 +96,8 @@ def _set_up(recipe: Recipe, run: RunFolder, tell: Callable[[str], None]) -> tupl
     )
     if loop.resume():
         tell(f"Resuming from step {loop.progress.step} of {loop.total_steps}")
-    return loop, prepared.splits.get("test")
+    columns = recipe.data.columns
+    return loop, {name: Origin(prepared.sources[name], columns, arrays) for name, arrays in prepared.splits.items()}
 
 
 def _run(

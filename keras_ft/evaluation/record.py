@@ -1,0 +1,93 @@
+"""Measuring a split and keeping what was said to each of its examples."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from keras_ft.errors import RequestError
+from keras_ft.evaluation.evaluate import Batch, EvalStep, evaluated, measure
+from keras_ft.evaluation.mistakes import Mistakes, write_mistakes
+from keras_ft.evaluation.origin import Origin
+from keras_ft.evaluation.predictions import Predictions
+from keras_ft.evaluation.views import view_of
+from keras_ft.run_folder import RunFolder
+from keras_ft.tasks.base import Task
+from keras_ft.tasks.registry import describe
+
+WORST = 50
+CHARACTERS = 2000  # of a text that is kept with a run
+
+
+def evaluate_and_record(eval_step: EvalStep, task: Task, origin: Origin) -> tuple[dict[str, float], Predictions]:
+    """What `evaluate` returns, and the predictions it was made from, in one pass.
+
+    Args:
+        eval_step: an engine's.
+        task: gives the metrics, and says what is recorded.
+        origin: the arrays, and what they were made from.
+    """
+    records: list[dict[str, np.ndarray]] = []
+
+    def recorded(batches: Iterator[Batch]) -> Iterator[Batch]:
+        for tensors, found in batches:
+            targets = {name: tensors[name] for name in task.axes}
+            kept = task.record(found.outputs, found.answers, targets, found.losses)
+            records.append({"row": tensors["rows"], **kept})
+            yield tensors, found
+
+    metrics = measure(task, recorded(evaluated(eval_step, origin.arrays)))
+    columns = {name: np.concatenate([record[name] for record in records]) for name in records[0]}
+    order = np.argsort(columns["row"], kind="stable")
+    columns = {name: values[order] for name, values in columns.items()}
+    columns["tokens"] = origin.arrays.lengths[columns["row"]].astype(np.int32)
+    return metrics, Predictions(describe(task), str(origin), origin.digest, columns)
+
+
+def worst_mistakes(task: Task, origin: Origin, predictions: Predictions, tell: Callable[[str], None]) -> Mistakes:
+    """The wrong answers with the highest loss, with their texts, cut where they are very long.
+
+    Args:
+        task: of the predictions.
+        origin: of the predictions.
+        predictions: of a split.
+        tell: is given a line if the texts can no longer be read; there are none of them then.
+    """
+    rows = view_of(predictions).mistakes(predictions.columns, WORST).tolist()
+    if not rows:
+        return []
+    try:
+        texts = origin.texts(task, rows)
+    except (RequestError, OSError, IndexError) as error:
+        tell(f"The report shows no texts of mistakes: {error}")
+        return []
+    cut = [{name: _cut(text) for name, text in found.items()} for found in texts]
+    return [{"row": row, "texts": found} for row, found in zip(rows, cut, strict=True)]
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= CHARACTERS else f"{text[:CHARACTERS]} … ({len(text):,} characters)"
+
+
+def record_split(
+    run: RunFolder,
+    split: str,
+    eval_step: EvalStep,
+    task: Task,
+    origin: Origin,
+    tell: Callable[[str], None],
+) -> dict[str, float]:
+    """Measure a split and write its predictions and worst mistakes to the run folder; returns the metrics.
+
+    Args:
+        run: gets `predictions/SPLIT.npz` and `predictions/SPLIT_mistakes.json`.
+        split: its name.
+        eval_step: an engine's.
+        task: of the run.
+        origin: the arrays of the split, and what they were made from.
+        tell: is given a line for the user.
+    """
+    tell(f"Predicting {split}: {origin.arrays.num_examples:,} examples")
+    metrics, predictions = evaluate_and_record(eval_step, task, origin)
+    predictions.write(run.predictions / f"{split}.npz")
+    write_mistakes(worst_mistakes(task, origin, predictions, tell), run.predictions / f"{split}_mistakes.json")
+    return metrics

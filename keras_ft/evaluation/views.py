@@ -1,0 +1,12 @@
+"""Every view by the name of its task."""
+
+from keras_ft.evaluation.classification import ClassificationView
+from keras_ft.evaluation.predictions import Predictions
+from keras_ft.evaluation.view import View
+
+VIEWS: dict[str, type[View]] = {"classification": ClassificationView}
+
+
+def view_of(predictions: Predictions) -> View:
+    """How predictions are to be looked at."""
+    return VIEWS[predictions.task["name"]](predictions.task)
