@@ -31,7 +31,9 @@ setup(
     license_files=["LICENSE"],
     python_requires=">=3.11,<3.14",
     packages=find_packages(include=["keras_ft", "keras_ft.*"]),
-    package_data={"keras_ft": ["text/*.npz", "export/*.txt", "evaluation/report/page.*", "py.typed"]},
+    package_data={
+        "keras_ft": ["text/*.npz", "export/*.txt", "evaluation/report/page.*", "inspection/page.html", "py.typed"]
+    },
     install_requires=[
         "keras~=3.15.0",
         "keras-hub~=0.32.0",
@@ -50,6 +52,9 @@ setup(
         "scipy>=1.12",
         "jinja2>=3.1",
         "matplotlib>=3.9",
+        "fonttools>=4.40",
+        "py3langid>=0.4",
+        "ftfy>=6.2",
         "packaging",
         "etils[epath]>=1.9",
         "pyarrow>=16",

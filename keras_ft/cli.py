@@ -199,6 +199,35 @@ def serve(
 
 
 @app.command()
+def inspect(
+    recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="A YAML file.")],
+    overrides: Overrides = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE.json", help="Write the JSON object there too.")] = None,
+    html: Annotated[Path | None, typer.Option(metavar="FILE.html", help="Write a page.")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if there is a problem.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Read the data of a recipe and say what they hold and what is wrong with them."""
+    from keras_ft.recipe_file import load_recipe
+
+    loaded = load_recipe(recipe, overrides or [])
+    from keras_ft.inspection.files import check_target, write_json, write_page
+    from keras_ft.inspection.inspect import inspect as inspect_recipe
+    from keras_ft.inspection.terminal import lines
+
+    for target in (out, html):
+        check_target(target)
+    found = inspect_recipe(loaded)
+    if out:
+        write_json(found, out)
+    if html:
+        write_page(found, html, str(recipe))
+    _print(found.to_json(), as_json, lambda: lines(found, color=sys.stdout.isatty()))
+    if strict and found.has_problem:
+        raise typer.Exit(1)
+
+
+@app.command()
 def doctor(as_json: AsJson = False) -> None:
     """Say what this machine has and what is wrong with it."""
     from keras_ft.doctor import examine

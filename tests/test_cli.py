@@ -161,6 +161,7 @@ def test_help_needs_no_heavy_import():
         "doctor",
         "presets",
         "quickstart",
+        "inspect",
     ):
         result = CliRunner().invoke(app, [verb, "--help"])
         assert result.exit_code == 0

@@ -1,0 +1,35 @@
+"""What two texts have in common that differ only in case, width, white space or punctuation."""
+
+import re
+import sys
+import unicodedata
+
+_LAST_PLANE_WITH_PUNCTUATION = 0x20000
+_EMOTICON = re.compile(r"[:;=][-'^]?[()\[\]/\\|<>*]")
+
+
+def _translation() -> dict[int, str | None]:
+    table: dict[int, str | None] = {}
+    for code in range(min(_LAST_PLANE_WITH_PUNCTUATION, sys.maxunicode)):
+        category = unicodedata.category(chr(code))
+        if category[0] in "PZ" or category == "Cc":
+            table[code] = " "
+        elif category == "Cf":  # invisible characters, which separate nothing
+            table[code] = None
+    return table
+
+
+_SEPARATORS = _translation()
+
+
+def normalize(text: str) -> str:
+    """NFKC, case folded, punctuation as one space; symbols and emoji stay, for they can turn the meaning round.
+
+    Of a text with an emoticon, `:-)`, the punctuation stays too. A text of punctuation alone gives "".
+    """
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text)
+    text = text.casefold()
+    if _EMOTICON.search(text):
+        return " ".join(text.split())
+    return " ".join(text.translate(_SEPARATORS).split())

@@ -1,0 +1,93 @@
+"""The splits of a recipe as they were seen, and what the recipe makes of them."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from keras_ft.inspection.languages import Languages, languages_of
+from keras_ft.inspection.split_survey import SplitSurvey, Tell, survey_split
+from keras_ft.inspection.tokens import TokenCounter
+from keras_ft.presets.load import load_pretrained
+from keras_ft.recipe import Recipe
+from keras_ft.tasks.base import Task
+from keras_ft.training.prepare import check_task, sources_of
+
+
+@dataclass
+class Survey:
+    """All that checks look at.
+
+    Attributes:
+        recipe: as given.
+        kind: its task.
+        options: of the task.
+        splits: `train` first, then `validation` and `test` where they have files of their own.
+        label_names: by number; those of train come first.
+        positions: the longest sequence that the backbone can take.
+        lowercases: whether the tokenizer makes all letters small.
+        backbone: as messages call it.
+    """
+
+    recipe: Recipe
+    kind: type[Task]
+    options: Any
+    splits: dict[str, SplitSurvey]
+    label_names: list[str]
+    positions: int
+    lowercases: bool
+    backbone: str
+
+    @property
+    def train(self) -> SplitSurvey:
+        """The split that the model learns from."""
+        return self.splits["train"]
+
+    @property
+    def max_length(self) -> int:
+        """Tokens that the recipe leaves of a text."""
+        return self.recipe.data.max_length
+
+    @cached_property
+    def label_counts(self) -> dict[str, np.ndarray]:
+        """Split → how many rows have each label, `(labels,)`."""
+        size = len(self.label_names)
+        return {name: np.bincount(split.rows.label, minlength=size) for name, split in self.splits.items()}
+
+    @cached_property
+    def languages(self) -> dict[str, Languages]:
+        """Split → the languages of a sample of it."""
+        return {name: languages_of(split.sample) for name, split in self.splits.items()}
+
+
+def survey(recipe: Recipe, tell: Tell) -> Survey:
+    """Read every split of a recipe.
+
+    Args:
+        recipe: from `keras_ft.recipe_file.load_recipe`.
+        tell: is given a line for the user.
+
+    Raises:
+        RequestError: the recipe, its backbone or the name of a file is wrong.
+        WorkError: the backbone could not be fetched.
+    """
+    kind, options = check_task(recipe)
+    sources = sources_of(recipe.data)
+    pretrained = load_pretrained(recipe.backbone)
+    counter = TokenCounter(pretrained.tokenizer)
+    numbers: dict[str, int] = {}
+    splits = {
+        name: survey_split(name, kind, found, recipe.data.columns, counter, numbers, tell)
+        for name, found in sources.items()
+    }
+    return Survey(
+        recipe=recipe,
+        kind=kind,
+        options=options,
+        splits=splits,
+        label_names=list(numbers),
+        positions=pretrained.backbone.max_sequence_length,
+        lowercases=pretrained.tokenizer.lowercase,
+        backbone=pretrained.name,
+    )

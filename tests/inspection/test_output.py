@@ -1,0 +1,81 @@
+"""What people see of an inspection: lines of 80 columns, a page, JSON, exit codes."""
+
+import json
+import re
+import sys
+
+import pytest
+from rich.cells import cell_len
+from typer.testing import CliRunner
+
+from keras_ft.cli import app, main
+from keras_ft.inspection.inspect import inspect
+from keras_ft.inspection.page import page
+from keras_ft.inspection.terminal import lines
+from keras_ft.recipe_file import load_recipe
+from tests.inspection.planted import clean, planted, write
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory):
+    return write(planted(), tmp_path_factory.mktemp("planted"))
+
+
+@pytest.fixture(scope="module")
+def inspection(recipe):
+    return inspect(load_recipe(recipe), tell=lambda line: None)
+
+
+def test_lines_fit_80_columns_and_begin_with_the_problems(inspection):
+    shown = lines(inspection, color=False)
+    assert max(map(cell_len, shown)) <= 80
+    assert shown[0].startswith("problem ")
+    assert any("validation.jsonl line 165: the doctor bought <br/> a camera" in line for line in shown)
+    text = "\n".join(shown)
+    assert "\x1b" not in text
+    assert "\x08" not in text
+    for finding in inspection.findings:
+        assert finding.severity in text
+
+
+def test_data_with_nothing_in_them_can_be_shown(tmp_path):
+    data = clean()
+    data.lines["train"] = [b"nothing"]
+    empty = inspect(load_recipe(write(data, tmp_path)), tell=lambda line: None)
+    assert "problem train: 1 row would be refused: is not JSON" in lines(empty, color=False)
+    assert "is not JSON" in page(empty, "empty")
+
+
+def test_the_page_shows_texts_as_texts_and_loads_nothing(inspection):
+    text = page(inspection, "<recipe>")
+    assert "the doctor bought &lt;br/&gt; a camera" in text
+    assert "&lt;recipe&gt;" in text
+    assert not re.search(r"(src|href)=", text)
+    assert text.count('<li class="') == len(inspection.findings)
+
+
+def test_strict_exits_with_1_only_if_there_is_a_problem(recipe, tmp_path):
+    run = CliRunner().invoke
+    out, html = tmp_path / "inspection.json", tmp_path / "page.html"
+    result = run(app, ["inspect", str(recipe), "--json", "--out", str(out), "--html", str(html)])
+    assert result.exit_code == 0
+    assert json.loads(result.stdout) == json.loads(out.read_text("utf-8"))
+    assert html.read_text("utf-8").startswith("<!DOCTYPE html>")
+    assert run(app, ["inspect", str(recipe), "--strict"]).exit_code == 1
+    assert run(app, ["inspect", str(write(clean(), tmp_path)), "--strict"]).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--html", "nowhere/page.html"], "there is no folder nowhere"),
+        (["--out", "."], ". is a folder"),
+        (["--set", "data.train=trian.jsonl"], "did you mean 'train.jsonl'"),
+    ],
+)
+def test_a_wrong_request_is_refused_in_one_line(recipe, capsys, monkeypatch, arguments, message):
+    monkeypatch.setattr(sys, "argv", ["keras-ft", "inspect", str(recipe), *arguments])
+    with pytest.raises(SystemExit) as exit_:
+        main()
+    assert exit_.value.code == 2
+    assert message in capsys.readouterr().err
