@@ -228,14 +228,22 @@ def inspect(
 
 
 @app.command()
-def doctor(as_json: AsJson = False) -> None:
-    """Say what this machine has and what is wrong with it."""
-    from keras_ft.doctor import examine
+def doctor(
+    recipe: Annotated[Path | None, typer.Argument(metavar="[RECIPE]", help="Look at its files too.")] = None,
+    out: Annotated[Path | None, typer.Option(help="With RECIPE: try to write this run folder.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what this machine has, what is wrong with it and what to do."""
+    from keras_ft.doctor.examine import examine
+    from keras_ft.doctor.show import show, summary
 
-    findings = examine()
-    lines = [f"{'ok  ' if f.ok else 'BAD '} {f.what}{': ' + f.advice if f.advice else ''}" for f in findings]
-    _print({"findings": [asdict(f) for f in findings]}, as_json, lambda: lines)
-    if not all(f.ok for f in findings):
+    findings = []
+    for subject, found in examine(recipe, out):
+        findings += [{"subject": subject, **asdict(finding)} for finding in found]
+        if not as_json:
+            show(subject, found)
+    _print({"findings": findings}, as_json, lambda: [summary(findings)])
+    if any(finding["state"] == "bad" for finding in findings):
         raise typer.Exit(1)
 
 

@@ -69,7 +69,7 @@ class RunFolder:
                 another process trains in it.
         """
         if not self.is_remote:
-            self._check_free(recipe)
+            self.check_free(recipe)
         self._made_here = not self.path.exists()
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -82,7 +82,7 @@ class RunFolder:
             except OSError:
                 raise RequestError(f"another process is training in {self.name}; wait for it or stop it") from None
             if self.is_remote:
-                self._check_free(recipe)
+                self.check_free(recipe)
             self.model.mkdir(exist_ok=True)
             if not self.recipe_file.is_file():
                 self.recipe_file.write_text(recipe.to_yaml(), encoding="utf-8")
@@ -129,7 +129,8 @@ class RunFolder:
         scratch.write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
         scratch.replace(self.metrics_file)
 
-    def _check_free(self, recipe: Recipe) -> None:
+    def check_free(self, recipe: Recipe) -> None:
+        """Refuse a folder that is another recipe's, or holds something that is no run (RequestError)."""
         self.fetch()
         if self.path.exists() and not self.path.is_dir():
             raise RequestError(f"--out {self.name} is a file; give a folder")

