@@ -19,9 +19,12 @@ SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0}
 
 
 class Section(BaseModel):
-    """A part of the recipe; a key it does not know is an error."""
+    """A part of the recipe; a key it does not know is an error.
 
-    model_config = ConfigDict(extra="forbid")
+    The string under a key is its description in the documentation.
+    """
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
 
 class Named(BaseModel):
@@ -72,46 +75,72 @@ class DataSection(Section):
     """Which files hold the examples, and which of their columns the task reads."""
 
     train: Annotated[list[str], BeforeValidator(_as_list)]
+    """A data file, or a list of them, which are read one behind the other."""
     validation: Annotated[float, Field(gt=0.0, lt=1.0)] | Annotated[list[str], BeforeValidator(_as_list)] = 0.1
+    """A file, or the fraction of `train` to hold out, of each label in proportion."""
     test: Annotated[list[str] | None, BeforeValidator(_as_list)] = None
+    """A file that is looked at once, after training; its metrics are the run's result."""
     columns: dict[str, str] = {}
+    """The task's column: the file's column. Only those that have another name in the file."""
     max_length: Annotated[int, Field(ge=3)] = 128
+    """The most tokens of a text, `[CLS]` and `[SEP]` included; longer texts are cut. Short texts cost nothing."""
 
 
 class EarlyStopping(Section):
     """Stop when `metric` on validation has not improved for `patience` evaluations."""
 
     metric: str = "loss"
+    """A metric of validation: `loss`, or one of the task's."""
     patience: PositiveInt = 2
+    """So many evaluations without gain end the training."""
 
 
 class CheckpointSection(Section):
     """When a checkpoint for resuming is written and how many are kept."""
 
     every: Annotated[Interval, BeforeValidator(_interval)] = Interval(amount=300, unit="seconds")
+    """An interval: `5 min`, `500 steps` or `1 epoch`."""
     keep: PositiveInt = 2
+    """Older ones are deleted."""
 
 
 class TrainSection(Section):
     """How the weights are learned."""
 
     epochs: Annotated[int, Field(gt=0)] | None = None
+    """How often the training data are gone through."""
     steps: Annotated[int, Field(gt=0)] | None = None
+    """How many batches are learned from, instead of `epochs`."""
     batch_size: PositiveInt | None = None
+    """Examples in a batch, always exact but for an epoch's last."""
     tokens_per_batch: PositiveInt | None = None
+    """The most tokens in a batch, instead of `batch_size`."""
     accumulate: Literal[1] = 1  # micro-batches within a step are still to come
+    """Micro-batches within a step; more than one is still to come."""
     optimizer: Annotated[Named, BeforeValidator(_named)] = Named(name="adamw")
+    """A name, or `{name: adamw, beta_2: 0.98}` with its options."""
     learning_rate: Annotated[float, Field(gt=0)] = 5e-5
+    """The highest, which the warm-up ends at."""
     schedule: Literal["linear", "cosine", "constant", "polynomial"] = "linear"
+    """How the learning rate falls after the warm-up."""
     warmup: Annotated[float, Field(ge=0)] = 0.1
+    """Below 1 a fraction of all steps, else a number of steps."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    """Of the optimizer; biases and layer norms are left out."""
     clip_norm: Annotated[float, Field(gt=0)] | None = 1.0
+    """The largest global norm of the gradient; `null` clips nothing."""
     precision: Literal["float32", "bfloat16"] = "float32"
+    """What forward and backward passes compute in; weights are float32."""
     early_stopping: EarlyStopping | None = None
+    """Stop when validation no longer gains."""
     dropout: Fraction = 0.1
+    """The part of activations that is zeroed in training."""
     evaluate_every: Annotated[Interval, BeforeValidator(_interval)] = Interval(amount=1, unit="epochs")
+    """An interval in epochs or steps: `1 epoch`, `0.5 epoch`, `500 steps`. The best evaluation's weights are kept."""
     checkpoint: CheckpointSection = CheckpointSection()
+    """What a killed run goes on from."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    """Of shuffling, drop-out, the split and new weights; equal seeds give equal runs."""
 
     @model_validator(mode="after")
     def _settle(self) -> "TrainSection":
@@ -132,18 +161,26 @@ class RuntimeSection(Section):
     """Which engine trains, and over which devices."""
 
     engine: Literal["tensorflow"] = "tensorflow"
+    """The one engine so far; `jax`, for TPUs, is still to come."""
     strategy: Literal["auto", "one"] = "auto"
+    """One device, the first GPU if TensorFlow sees one; several are still to come."""
 
 
 class Recipe(Section):
     """A whole run. `backbone` is a preset name, a folder, or a dict for training from scratch."""
 
     task: Annotated[Named, BeforeValidator(_named)]
+    """A name, or `{name: classification, pooling: mean}` with its options."""
     backbone: str | dict[str, Any]
+    """A preset, a folder, or a dict for training from scratch."""
     data: DataSection
+    """Which files, and which of their columns."""
     tuning: Literal["full"] = "full"
+    """Which weights learn: all of them, so far."""
     train: TrainSection = TrainSection()
+    """How they learn."""
     runtime: RuntimeSection = RuntimeSection()
+    """Where they learn."""
 
     def to_yaml(self) -> str:
         """The recipe with every default written out."""
