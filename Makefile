@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
-.PHONY: quickstart test lint format clean
+.PHONY: quickstart test lint docs docs-serve format clean
 
 quickstart: .venv/serve  ## fine-tune, export, serve, ask (ARGS="--set train.epochs=1" passes options on)
 	$(BIN)/keras-ft quickstart $(ARGS)
@@ -16,6 +16,12 @@ lint: .venv/test  ## style, types, and which module may import which
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: .venv/docs  ## the site, into site/; a dead link fails it
+	NO_MKDOCS_2_WARNING=1 TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/mkdocs build --strict --quiet
+
+docs-serve: .venv/docs  ## the site at http://127.0.0.1:8000, built again at every change
+	NO_MKDOCS_2_WARNING=1 TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/mkdocs serve
 
 format: .venv/test
 	$(BIN)/ruff format .
@@ -30,5 +36,9 @@ format: .venv/test
 	$(INSTALL) ".[serve,test]"
 	touch $@
 
+.venv/docs: .venv/serve
+	$(INSTALL) ".[serve,docs]"
+	touch $@
+
 clean:
-	rm -rf .venv runs models
+	rm -rf .venv runs models site

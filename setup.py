@@ -20,6 +20,7 @@ TEST = [
     "import-linter>=2.1",
     "types-PyYAML",
 ]
+DOCS = ["mkdocs-material>=9.6", "mkdocstrings[python]>=0.30"]
 
 setup(
     name="keras-ft",
@@ -66,6 +67,7 @@ setup(
         "wandb": WANDB,
         "model-garden": ["tf-models-official~=2.20.0"],
         "test": TEST,
+        "docs": DOCS,
         "all": [*SERVE, *JAX, *DATA, *WANDB, *TEST],
     },
     entry_points={"console_scripts": ["keras-ft = keras_ft.cli:main"]},

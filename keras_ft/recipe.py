@@ -108,11 +108,11 @@ class TrainSection(Section):
     """How the weights are learned."""
 
     epochs: Annotated[int, Field(gt=0)] | None = None
-    """How often the training data are gone through."""
+    """How often the training data are gone through; 3 where neither this nor `steps` is given."""
     steps: Annotated[int, Field(gt=0)] | None = None
     """How many batches are learned from, instead of `epochs`."""
     batch_size: PositiveInt | None = None
-    """Examples in a batch, always exact but for an epoch's last."""
+    """Examples in a batch, exact but for an epoch's last; 32 where `tokens_per_batch` is not given either."""
     tokens_per_batch: PositiveInt | None = None
     """The most tokens in a batch, instead of `batch_size`."""
     accumulate: Literal[1] = 1  # micro-batches within a step are still to come
