@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from keras_ft.errors import RequestError
+from keras_ft.errors import KerasFTError, RequestError
 from keras_ft.paths import AnyPath, is_remote, pull, push, working_folder
 from keras_ft.recipe import Recipe
 
@@ -90,10 +90,10 @@ class RunFolder:
 
     @contextmanager
     def discarded_if_refused(self) -> Iterator[None]:
-        """Leave nothing of ours behind in a folder without checkpoints if the request turns out to be wrong."""
+        """Leave nothing of ours behind in a folder without checkpoints if training cannot begin."""
         try:
             yield
-        except RequestError:
+        except KerasFTError:
             if not self.checkpoints.exists():
                 for ours in (self.model, self.data, self.events):
                     shutil.rmtree(ours, ignore_errors=True)

@@ -331,3 +331,13 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_weights_bit_for_bit(tmp_pat
     ours, theirs = (json.loads((folder / "metrics.json").read_text()) for folder in (run, whole))
     assert ours["test"] == theirs["test"]
     assert ours["train"]["examples"] == theirs["train"]["examples"]
+
+
+def test_a_backbone_that_cannot_be_fetched_leaves_the_folder_free(tmp_path, monkeypatch):
+    def cannot(name):
+        raise WorkError("no network")
+
+    monkeypatch.setattr("keras_ft.training.train.load_pretrained", cannot)
+    with pytest.raises(WorkError):
+        train(load_recipe(write_recipe(tmp_path)), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
