@@ -230,7 +230,7 @@ def inspect(
 @app.command()
 def doctor(
     recipe: Annotated[Path | None, typer.Argument(metavar="[RECIPE]", help="Look at its files too.")] = None,
-    out: Annotated[Path | None, typer.Option(help="With RECIPE: try to write this run folder.")] = None,
+    out: Annotated[str | None, typer.Option(help="With RECIPE: try to write this run folder.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Say what this machine has, what is wrong with it and what to do."""

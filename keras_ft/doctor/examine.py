@@ -13,10 +13,10 @@ from keras_ft.doctor.probe import Probe, probe
 from keras_ft.doctor.recipe_paths import recipe_paths
 from keras_ft.doctor.resources import caches, disk, memory
 from keras_ft.errors import RequestError
-from keras_ft.paths import cache_folder
+from keras_ft.paths import cache_folder, is_remote
 
 
-def examine(recipe: Path | None = None, out: Path | None = None) -> Iterator[tuple[str, list[Finding]]]:
+def examine(recipe: Path | None = None, out: str | None = None) -> Iterator[tuple[str, list[Finding]]]:
     """Look at all that decides whether training, export and serving will work here.
 
     Args:
@@ -31,7 +31,12 @@ def examine(recipe: Path | None = None, out: Path | None = None) -> Iterator[tup
     """
     if out is not None and recipe is None:
         raise RequestError("--out is looked at together with a recipe: keras-ft doctor RECIPE --out RUN")
-    folders = [cache_folder(), Path.cwd(), *([recipe.parent] if recipe else []), *([out] if out else [])]
+    folders = [
+        cache_folder(),
+        Path.cwd(),
+        *([recipe.parent] if recipe else []),
+        *([Path(out)] if out and not is_remote(out) else []),
+    ]
     yield "packages", guarded(lambda: [python(), *packages(), *clashes()])
     found = probe(list(MODULES.values()))
     yield "imports", guarded(lambda: imports(found))
@@ -52,7 +57,7 @@ def guarded(check: Callable[[], Iterable[Finding]]) -> list[Finding]:
         return [note(what, "please report it; the other checks stand")]
 
 
-def _recipe(recipe: Path, out: Path | None, found: Probe) -> Iterable[Finding]:
+def _recipe(recipe: Path, out: str | None, found: Probe) -> Iterable[Finding]:
     if "keras_hub" not in found.imported:
         return [note("the recipe was not looked at, for Keras cannot be imported", "mend the packages first")]
     return recipe_paths(recipe, out)

@@ -5,18 +5,18 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
-from keras_ft.data.readers import read_records
+from keras_ft.data.readers import find_sources
 from keras_ft.doctor.finding import Finding, bad, note, ok
 from keras_ft.doctor.resources import nearest_folder, why_not_writable
 from keras_ft.errors import KerasFTError, RequestError
-from keras_ft.paths import cache_folder
+from keras_ft.paths import cache_folder, is_remote
 from keras_ft.presets.wheels import WHEELS
 from keras_ft.recipe import Recipe, suggest
 from keras_ft.recipe_file import load_recipe
 from keras_ft.run_folder import RunFolder
 
 
-def recipe_paths(path: Path, out: Path | None) -> Iterator[Finding]:
+def recipe_paths(path: Path, out: str | None) -> Iterator[Finding]:
     """Look at all that a recipe names.
 
     Args:
@@ -32,7 +32,7 @@ def recipe_paths(path: Path, out: Path | None) -> Iterator[Finding]:
     task = yield from _task(recipe)
     for split, files in _data_files(recipe).items():
         for name in files:
-            yield _data_file(split, name, _columns(task, recipe))
+            yield from _data_file(split, name, _columns(task, recipe))
     yield from _backbone(recipe)
     if out is not None:
         yield _run_folder(recipe, out)
@@ -61,22 +61,33 @@ def _data_files(recipe: Recipe) -> dict[str, list[str]]:
     return {"train": data.train, "validation": validation, "test": data.test or []}
 
 
-def _data_file(split: str, name: str, columns: dict[str, str]) -> Finding:
-    """Open a data file and read its first record."""
+def _data_file(split: str, name: str, columns: dict[str, str]) -> Iterator[Finding]:
+    """Open what a name stands for and read its first record."""
     if re.match(r"\w+:", name):
-        return note(f"{split}: {name} is not a local file, and was not opened")
-    path = Path(name)
+        yield note(f"{split}: {name} is not a local file, and was not opened")
+        return
     try:
-        line, record = next(read_records(path))
+        for source in find_sources(name):
+            number, record = next(source.records())
+            if isinstance(record, RequestError):
+                raise record
+            where = f"{source.name} {source.unit} {number}"
+            yield _missing_column(where, record, columns) or ok(f"{split}: {source.name} opens{_with(columns)}")
     except RequestError as error:
-        return _refused(error)
+        yield _refused(error)
+
+
+def _missing_column(where: str, record: dict[str, Any], columns: dict[str, str]) -> Finding | None:
     missing = {ours: theirs for ours, theirs in columns.items() if theirs not in record}
-    if missing:
-        ours, theirs = next(iter(missing.items()))
-        what = f"{path.name} line {line} has no column '{theirs}'; {suggest(theirs, [str(key) for key in record])}"
-        return bad(what, f"write in the recipe: 'data: {{columns: {{{ours}: THE_COLUMN}}}}'")
-    has = f" and has {', '.join(columns.values())}" if columns else ""
-    return ok(f"{split}: {path} ({path.stat().st_size / 1e6:.1f} MB) opens{has}")
+    if not missing:
+        return None
+    ours, theirs = next(iter(missing.items()))
+    what = f"{where} has no column '{theirs}'; {suggest(theirs, [str(key) for key in record])}"
+    return bad(what, f"write in the recipe: 'data: {{columns: {{{ours}: THE_COLUMN}}}}'")
+
+
+def _with(columns: dict[str, str]) -> str:
+    return f" and has {', '.join(columns.values())}" if columns else ""
 
 
 def _backbone(recipe: Recipe) -> Iterator[Finding]:
@@ -111,15 +122,17 @@ def _looks_like_a_name(backbone: str) -> bool:
     return bool(re.fullmatch(r"[\w.-]+", backbone))
 
 
-def _run_folder(recipe: Recipe, out: Path) -> Finding:
+def _run_folder(recipe: Recipe, out: str) -> Finding:
     try:
+        if is_remote(out):
+            return note(f"--out {out} is in an object store, and was not tried")
         RunFolder(out).check_free(recipe)
     except RequestError as error:
         return _refused(error)
-    reason = why_not_writable(out)
+    reason = why_not_writable(Path(out))
     if reason:
         return bad(f"--out {out} cannot be written: {reason}", "give another folder")
-    return ok(f"--out {out} can be written (tried in {nearest_folder(out)})")
+    return ok(f"--out {out} can be written (tried in {nearest_folder(Path(out))})")
 
 
 def _refused(error: KerasFTError) -> Finding:

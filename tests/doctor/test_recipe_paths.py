@@ -5,7 +5,7 @@ from tests.tiny import sentiment_rows, write_jsonl, write_recipe
 
 
 def test_a_recipe_that_is_right_is_ok_throughout(tmp_path):
-    found = list(recipe_paths(write_recipe(tmp_path), tmp_path / "run"))
+    found = list(recipe_paths(write_recipe(tmp_path), str(tmp_path / "run")))
     assert {finding.state for finding in found} == {"ok"}
     assert len(found) == 6
     assert not (tmp_path / "run").exists()
@@ -64,11 +64,21 @@ def test_a_corrupt_backbone_is_bad(tmp_path):
 def test_a_run_folder_that_holds_something_else_is_bad(tmp_path, where):
     recipe = write_recipe(tmp_path)
     write_jsonl(tmp_path / where, sentiment_rows(1))
-    last = list(recipe_paths(recipe, tmp_path / "run"))[-1]
+    last = list(recipe_paths(recipe, str(tmp_path / "run")))[-1]
     assert last.state == "bad"
     assert "give" in last.advice
 
 
 def test_a_run_folder_that_cannot_be_made_is_bad(tmp_path):
-    last = list(recipe_paths(write_recipe(tmp_path), tmp_path / "bert" / "vocab.txt" / "run"))[-1]
+    last = list(recipe_paths(write_recipe(tmp_path), str(tmp_path / "bert" / "vocab.txt" / "run")))[-1]
     assert last.state == "bad"
+
+
+def test_patterns_are_opened_file_by_file_and_stores_are_left_alone(tmp_path):
+    recipe = write_recipe(tmp_path, data='{train: "part-*.jsonl", max_length: 32}')
+    write_jsonl(tmp_path / "part-1.jsonl", sentiment_rows(1))
+    write_jsonl(tmp_path / "part-2.jsonl", [{"body": "good", "label": "good"}])
+    found = list(recipe_paths(recipe, "gs://bucket/run"))
+    whats = [finding.what for finding in found if finding.state != "ok"]
+    assert whats[0].startswith("part-2.jsonl line 1 has no column 'text'")
+    assert whats[1] == "--out gs://bucket/run is in an object store, and was not tried"
