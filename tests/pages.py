@@ -1,7 +1,7 @@
 """The code blocks of a documentation page, and the shell script that does what a reader would do.
 
 bash and python blocks are run; a block with a title is the file of that name, and so is a YAML block whose first line is
-a comment with a file name; text, json, csv and yaml are otherwise only shown. `<!-- not run: why -->` before a block keeps
+a comment with a file name; other YAML blocks are parts of a recipe, and text, json and csv are only shown. `<!-- not run: why -->` before a block keeps
 it from running, `<!-- continues: page.md -->` lets a page go on where another ended.
 """
 
@@ -9,6 +9,10 @@ import re
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
+
+import yaml
+
+from keras_ft.recipe import Recipe
 
 ROOT = Path(__file__).resolve().parents[1]
 BLOCK = re.compile(
@@ -72,10 +76,13 @@ def as_shell(block: Block) -> str:
         return f"python - <<'END_OF_PYTHON'\n{block.code}END_OF_PYTHON\n"
     if block.language in SHOWN_ONLY:
         return ""
-    path = re.match(r"# (\S+\.yaml)\n", block.code)
     assert block.language == "yaml", f"{block.page.name}: nothing runs a block of {block.language!r}"
-    assert path, f"{block.page.name}: a YAML block has a title, or begins with a comment that names its file"
-    return write_file(path[1], block.code)
+    path = re.match(r"# (\S+\.yaml)\n", block.code)
+    if path:
+        return write_file(path[1], block.code)
+    unknown = set(yaml.safe_load(block.code)) - set(Recipe.model_fields)
+    assert not unknown, f"{block.page.name}: {unknown} are no keys of a recipe; name the file if it is something else"
+    return ""
 
 
 def write_file(name: str, text: str) -> str:

@@ -22,6 +22,8 @@ MODULES = {
     "pyyaml": "yaml",
     "safetensors": "safetensors",
     "scikit-learn": "sklearn",
+    "pyarrow": "pyarrow",
+    "etils": "etils.epath",
 }
 """Package → the module whose import shows that it works; tensorflow stands first, as others load it."""
 
