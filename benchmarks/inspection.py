@@ -51,10 +51,12 @@ def write_data(folder: Path, rows: int) -> Path:
 
 def measure(recipe: Path) -> None:
     from keras_ft.inspection.inspect import inspect
+    from keras_ft.presets.load import load_pretrained
     from keras_ft.recipe_file import load_recipe
 
     start = time.perf_counter()
-    found = inspect(load_recipe(recipe))
+    loaded = load_recipe(recipe)
+    found = inspect(loaded, load_pretrained(loaded.backbone), print)
     seconds, cpu = time.perf_counter() - start, time.process_time()
     rows = found.splits["train"]["rows"]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20

@@ -211,17 +211,19 @@ def inspect(
     from keras_ft.recipe_file import load_recipe
 
     loaded = load_recipe(recipe, overrides or [])
-    from keras_ft.inspection.files import check_target, write_json, write_page
-    from keras_ft.inspection.inspect import inspect as inspect_recipe
+    from keras_ft.evaluation.report.inspection import write_inspection_page
+    from keras_ft.inspection.files import check_target, write_json
+    from keras_ft.inspection.inspect import inspect as inspect_data
     from keras_ft.inspection.terminal import lines
+    from keras_ft.presets.load import load_pretrained
 
     for target in (out, html):
         check_target(target)
-    found = inspect_recipe(loaded)
+    found = inspect_data(loaded, load_pretrained(loaded.backbone), lambda line: print(line, file=sys.stderr))
     if out:
-        write_json(found, out)
+        write_json(found.to_json(), out)
     if html:
-        write_page(found, html, str(recipe))
+        write_inspection_page(found, html, str(recipe))
     _print(found.to_json(), as_json, lambda: lines(found, color=sys.stdout.isatty()))
     if strict and found.has_problem:
         raise typer.Exit(1)

@@ -34,6 +34,7 @@ class RunFolder:
         self.path = working_folder(path) if self.is_remote else Path(path)
         self.recipe_file = self.path / "recipe.yaml"
         self.metrics_file = self.path / "metrics.json"
+        self.inspection_file = self.path / "inspection.json"
         self.log_file = self.path / "log.csv"
         self.events = self.path / "events"
         self.checkpoints = self.path / "checkpoints"
@@ -122,6 +123,13 @@ class RunFolder:
         if not self.metrics_file.is_file():
             return None
         return json.loads(self.metrics_file.read_text(encoding="utf-8"))
+
+    def read_inspection(self) -> dict[str, Any] | None:
+        """`inspection.json`, or None where it is absent or damaged."""
+        try:
+            return json.loads(self.inspection_file.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
 
     def write_metrics(self, metrics: dict[str, Any]) -> None:
         """Write `metrics.json`, last of all: it marks the run as finished."""

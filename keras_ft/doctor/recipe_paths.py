@@ -40,7 +40,7 @@ def recipe_paths(path: Path, out: str | None) -> Iterator[Finding]:
 
 
 def _task(recipe: Recipe) -> Generator[Finding, None, Any]:
-    from keras_ft.training.prepare import check_task
+    from keras_ft.tasks.registry import check_task
 
     try:
         task, _ = check_task(recipe)

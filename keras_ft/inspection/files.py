@@ -1,11 +1,10 @@
-"""An inspection as files: JSON for programs, a page for people."""
+"""An inspection as a file for programs."""
 
 import json
 from pathlib import Path
+from typing import Any
 
 from keras_ft.errors import RequestError
-from keras_ft.inspection.inspect import Inspection
-from keras_ft.inspection.page import page
 
 
 def check_target(file: Path | None) -> None:
@@ -20,12 +19,7 @@ def check_target(file: Path | None) -> None:
         raise RequestError(f"{file} is a folder; name a file")
 
 
-def write_json(inspection: Inspection, file: Path) -> None:
-    """Write what `--json` prints."""
-    text = json.dumps(inspection.to_json(), ensure_ascii=False, indent=1)
+def write_json(found: dict[str, Any], file: Path) -> None:
+    """Write what `Inspection.to_json` gives."""
+    text = json.dumps(found, ensure_ascii=False, indent=1)
     file.write_text(text + "\n", encoding="utf-8")
-
-
-def write_page(inspection: Inspection, file: Path, title: str) -> None:
-    """Write a page of HTML that needs no other file."""
-    file.write_text(page(inspection, title), encoding="utf-8")

@@ -1,6 +1,5 @@
 """`keras-ft inspect`: a recipe → what its data hold and what is wrong with them; nothing is trained."""
 
-import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +9,7 @@ from keras_ft.inspection.finding import Finding, worst_first
 from keras_ft.inspection.split_survey import Tell
 from keras_ft.inspection.statistics import statistics
 from keras_ft.inspection.survey import survey
+from keras_ft.presets.pretrained import Pretrained
 from keras_ft.recipe import Recipe
 
 
@@ -44,24 +44,20 @@ class Inspection:
         }
 
 
-def _to_stderr(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
-
-
-def inspect(recipe: Recipe, tell: Tell = _to_stderr) -> Inspection:
+def inspect(recipe: Recipe, pretrained: Pretrained, tell: Tell) -> Inspection:
     """Read the data of a recipe and look for defects.
 
     Memory use is some forty bytes a row, whatever the texts.
 
     Args:
         recipe: from `keras_ft.recipe_file.load_recipe`.
+        pretrained: its backbone, for the tokenizer and the positions.
         tell: is given a line for the user.
 
     Raises:
-        RequestError: the recipe, its backbone or the name of a file is wrong. What is wrong in a file is a finding.
-        WorkError: the backbone could not be fetched.
+        RequestError: the recipe or the name of a file is wrong. What is wrong in a file is a finding.
     """
-    seen = survey(recipe, tell)
+    seen = survey(recipe, pretrained, tell)
     findings = [finding for check in checks_for(seen.kind.name) for finding in check(seen)]
     settings = {
         "task": seen.kind.name,

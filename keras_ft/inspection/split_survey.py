@@ -8,6 +8,7 @@ import numpy as np
 from keras_ft.data.progress import tracked
 from keras_ft.data.readers import Source
 from keras_ft.data.rows import Rows
+from keras_ft.data.threads import in_threads
 from keras_ft.errors import RequestError
 from keras_ft.inspection.characters import look_at, script_names
 from keras_ft.inspection.columns import ColumnCounts
@@ -16,7 +17,7 @@ from keras_ft.inspection.normal_text import normalize
 from keras_ft.inspection.row_index import RowIndex
 from keras_ft.inspection.sample import Sample
 from keras_ft.inspection.tally import Refusals, Tally
-from keras_ft.inspection.tokens import TokenCounter, Tokens, tokenized
+from keras_ft.inspection.tokens import TokenCounter, Tokens
 from keras_ft.tasks.base import Task
 from keras_ft.tasks.encode import read_examples
 
@@ -120,7 +121,11 @@ def survey_split(
     """
     survey = SplitSurvey(name, label_numbers)
     chunks = tracked(_readable(survey, kind, sources, columns), f"Reading {name}", tell, size=lambda pair: len(pair[0]))
-    for (rows, labels), tokens in tokenized(counter, kind.text_columns, chunks):
+
+    def count(chunk: Labelled) -> Tokens:
+        return counter([chunk[0].columns[column] for column in kind.text_columns])
+
+    for (rows, labels), tokens in in_threads(count, chunks):
         parts = [rows.columns[column] for column in kind.text_columns]
         texts = parts[0] if len(parts) == 1 else ["\n".join(part) for part in zip(*parts, strict=True)]
         survey.add(rows, labels, texts, tokens)

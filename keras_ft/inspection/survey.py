@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 
+from keras_ft.data.sources import sources_of
 from keras_ft.inspection.languages import Languages, languages_of
 from keras_ft.inspection.split_survey import SplitSurvey, Tell, survey_split
 from keras_ft.inspection.tokens import TokenCounter
-from keras_ft.presets.load import load_pretrained
+from keras_ft.presets.pretrained import Pretrained
 from keras_ft.recipe import Recipe
 from keras_ft.tasks.base import Task
-from keras_ft.training.prepare import check_task, sources_of
+from keras_ft.tasks.registry import check_task
 
 
 @dataclass
@@ -61,20 +62,19 @@ class Survey:
         return {name: languages_of(split.sample) for name, split in self.splits.items()}
 
 
-def survey(recipe: Recipe, tell: Tell) -> Survey:
+def survey(recipe: Recipe, pretrained: Pretrained, tell: Tell) -> Survey:
     """Read every split of a recipe.
 
     Args:
         recipe: from `keras_ft.recipe_file.load_recipe`.
+        pretrained: its backbone.
         tell: is given a line for the user.
 
     Raises:
-        RequestError: the recipe, its backbone or the name of a file is wrong.
-        WorkError: the backbone could not be fetched.
+        RequestError: the recipe or the name of a file is wrong.
     """
     kind, options = check_task(recipe)
     sources = sources_of(recipe.data)
-    pretrained = load_pretrained(recipe.backbone)
     counter = TokenCounter(pretrained.tokenizer)
     numbers: dict[str, int] = {}
     splits = {

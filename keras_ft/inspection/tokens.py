@@ -1,16 +1,10 @@
 """How a tokenizer takes the texts: whole lengths, unknown tokens, words in pieces."""
 
-import os
-from collections import deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from keras_ft.data.rows import Rows
 from keras_ft.text.wordpiece import WordPieceTokenizer
 
 
@@ -29,36 +23,6 @@ class Tokens:
     in_text: np.ndarray
     unknown: np.ndarray
     continuing: int
-
-
-Labelled = tuple[Rows, Any]
-
-
-def tokenized(
-    counter: "TokenCounter", text_columns: tuple[str, ...], chunks: Iterable[Labelled]
-) -> Iterator[tuple[Labelled, Tokens]]:
-    """Hand on chunks with what the tokenizer makes of them, in their order; other threads tokenize meanwhile.
-
-    Args:
-        counter: with the backbone's tokenizer.
-        text_columns: what the encoder will see, one behind the other.
-        chunks: of rows, each with something that is handed on.
-    """
-    workers = os.cpu_count() or 1
-    pending: deque[tuple[Labelled, Future[Tokens]]] = deque()
-    pool = ThreadPoolExecutor(workers)
-    try:
-        for chunk in chunks:
-            texts = [chunk[0].columns[name] for name in text_columns]
-            pending.append((chunk, pool.submit(counter, texts)))
-            if len(pending) > 2 * workers:
-                done, tokens = pending.popleft()
-                yield done, tokens.result()
-        while pending:
-            done, tokens = pending.popleft()
-            yield done, tokens.result()
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 class TokenCounter:

@@ -1,15 +1,13 @@
 """Rows of a task → chunks of token arrays, tokenized in parallel by the task's own `features`."""
 
-import os
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import tensorflow as tf
 
 from keras_ft.data.readers import Source
 from keras_ft.data.rows import Columns, Refuse, Rows, raise_at_once, read_chunks
+from keras_ft.data.threads import in_threads
 from keras_ft.tasks.base import Task
 from keras_ft.text.wordpiece import WordPieceTokenizer
 
@@ -54,18 +52,8 @@ def encode(task: Task, tokenizer: WordPieceTokenizer, chunks: Iterable[Rows]) ->
         RequestError: a target is wrong.
     """
     features = _compiled(task, tokenizer)
-    workers = os.cpu_count() or 1
-    pending: deque[Future[Chunk]] = deque()
-    pool = ThreadPoolExecutor(workers)
-    try:
-        for rows in chunks:
-            pending.append(pool.submit(_encoded, features, task, rows))
-            if len(pending) > 2 * workers:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
+    for _, chunk in in_threads(lambda rows: _encoded(features, task, rows), chunks):
+        yield chunk
 
 
 def skip_rows(chunks: Iterable[Rows], count: int) -> Iterator[Rows]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_ft.errors import RequestError
-from keras_ft.recipe import suggest
+from keras_ft.recipe import Recipe, check_options, suggest
 from keras_ft.tasks.base import Task
 from keras_ft.tasks.classification import Classification
 
@@ -21,6 +21,21 @@ def task_class(name: str) -> type[Task]:
     if name not in TASKS:
         raise RequestError(f"unknown task '{name}'; {suggest(name, list(TASKS))}")
     return TASKS[name]
+
+
+def check_task(recipe: Recipe) -> tuple[type[Task], Any]:
+    """The task's class and options.
+
+    Raises:
+        RequestError: the task, one of its options or one of its columns is unknown.
+    """
+    kind = task_class(recipe.task.name)
+    options = check_options(f"task {kind.name}", recipe.task.options, kind.Options)
+    known = [*kind.text_columns, *kind.target_columns]
+    for name in recipe.data.columns:
+        if name not in known:
+            raise RequestError(f"data.columns: task {kind.name} has no column '{name}'; {suggest(name, known)}")
+    return kind, options
 
 
 def describe(task: Task) -> dict[str, Any]:

@@ -23,15 +23,16 @@ from keras_ft.data.array_writer import write_arrays
 from keras_ft.data.arrays import TokenArrays
 from keras_ft.data.fingerprint import fingerprint
 from keras_ft.data.progress import tracked
-from keras_ft.data.readers import Source, find_sources
+from keras_ft.data.readers import Source
 from keras_ft.data.rows import Rows, pick_rows
+from keras_ft.data.sources import sources_of
 from keras_ft.data.split import stratified_split
 from keras_ft.errors import RequestError
 from keras_ft.presets.pretrained import Pretrained
-from keras_ft.recipe import DataSection, Recipe, check_options, suggest
+from keras_ft.recipe import DataSection, Recipe
 from keras_ft.tasks.base import Task
 from keras_ft.tasks.encode import Chunk, encode, read_examples, skip_rows
-from keras_ft.tasks.registry import describe, rebuild, task_class
+from keras_ft.tasks.registry import check_task, describe, rebuild
 from keras_ft.tasks.samples import choose_samples, write_samples
 
 MARKER = "prepared.json"
@@ -106,35 +107,6 @@ def prepare(recipe: Recipe, pretrained: Pretrained, folder: Path, tell: Callable
     scratch.write_text(json.dumps(description, ensure_ascii=False) + "\n", encoding="utf-8")
     scratch.replace(folder / MARKER)
     return Prepared(task, splits, split_sources, mark)
-
-
-def check_task(recipe: Recipe) -> tuple[type[Task], Any]:
-    """The task's class and options.
-
-    Raises:
-        RequestError: the task, one of its options or one of its columns is unknown.
-    """
-    kind = task_class(recipe.task.name)
-    options = check_options(f"task {kind.name}", recipe.task.options, kind.Options)
-    known = [*kind.text_columns, *kind.target_columns]
-    for name in recipe.data.columns:
-        if name not in known:
-            raise RequestError(f"data.columns: task {kind.name} has no column '{name}'; {suggest(name, known)}")
-    return kind, options
-
-
-def sources_of(data: DataSection) -> dict[str, list[Source]]:
-    """What is read for `train`, and for `validation` and `test` where they have files of their own.
-
-    Raises:
-        RequestError: a file does not exist or is of an unknown kind.
-    """
-    names = {"train": data.train}
-    if isinstance(data.validation, list):
-        names["validation"] = data.validation
-    if data.test:
-        names["test"] = data.test
-    return {split: find_sources(files, split) for split, files in names.items()}
 
 
 class _Survey:

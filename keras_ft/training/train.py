@@ -11,17 +11,21 @@ from keras_ft.evaluation.evaluate import calibrate
 from keras_ft.evaluation.origin import Origin
 from keras_ft.evaluation.record import record_split
 from keras_ft.evaluation.report.run_report import write_run_report
+from keras_ft.inspection.files import write_json
+from keras_ft.inspection.finding import counted
+from keras_ft.inspection.inspect import inspect
 from keras_ft.paths import AnyPath
 from keras_ft.presets.load import load_pretrained
+from keras_ft.presets.pretrained import Pretrained
 from keras_ft.recipe import Recipe
 from keras_ft.run_folder import RunFolder
 from keras_ft.tasks.model import build_model, save_weights, void_weights
-from keras_ft.tasks.registry import save_task
+from keras_ft.tasks.registry import check_task, save_task
 from keras_ft.tasks.samples import read_samples, write_samples
 from keras_ft.training.callbacks import CSVLog, TensorBoardLog
 from keras_ft.training.checkpoint import Checkpoints
 from keras_ft.training.loop import Loop, Progress
-from keras_ft.training.prepare import check_task, prepare
+from keras_ft.training.prepare import prepare
 from keras_ft.training.progress import ProgressBar
 from keras_ft.training.tf_engine import TFEngine
 
@@ -79,6 +83,7 @@ def _set_up(recipe: Recipe, run: RunFolder, tell: Callable[[str], None]) -> tupl
     keras.utils.set_random_seed(recipe.train.seed)
     pretrained = load_pretrained(recipe.backbone)
     prepared = prepare(recipe, pretrained, run.data, tell)
+    _inspect(recipe, pretrained, prepared.fingerprint, run, tell)
     void_weights(run.model)
     pretrained.save(run.model)
     save_task(prepared.task, run.model)
@@ -98,6 +103,23 @@ def _set_up(recipe: Recipe, run: RunFolder, tell: Callable[[str], None]) -> tupl
         tell(f"Resuming from step {loop.progress.step} of {loop.total_steps}")
     columns = recipe.data.columns
     return loop, {name: Origin(prepared.sources[name], columns, arrays) for name, arrays in prepared.splits.items()}
+
+
+def _inspect(
+    recipe: Recipe, pretrained: Pretrained, fingerprint: str, run: RunFolder, tell: Callable[[str], None]
+) -> None:
+    """Leave what `keras-ft inspect` finds for the report, and say what is worth stopping for."""
+    known = run.read_inspection()
+    if known and known.get("fingerprint") == fingerprint:
+        return
+    found = inspect(recipe, pretrained, tell)
+    write_json({**found.to_json(), "fingerprint": fingerprint}, run.inspection_file)
+    for finding in found.findings:
+        if finding.severity == "problem":
+            tell(f"Problem in {finding.split}: {finding.what}; {finding.advice}")
+    others = sum(finding.severity == "warning" for finding in found.findings)
+    if others:
+        tell(f"{counted(others, 'warning')} about the data; 'keras-ft inspect' and report.html show them")
 
 
 def _run(

@@ -5,6 +5,10 @@ from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 
+from keras_ft.inspection.inspect import Inspection, inspect
+from keras_ft.presets.load import load_pretrained
+from keras_ft.recipe_file import load_recipe
+
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 PEOPLE = ["the old teacher", "my younger sister", "our friendly neighbour", "a careful doctor", "the tired driver"]
 DOES = [
@@ -106,6 +110,11 @@ def planted() -> Planted:
         "validation", "nous avons acheté un livre magnifique dans cette petite ville", "positive", "foreign_language"
     )
     return data
+
+
+def inspected(recipe: Path, *overrides: str) -> Inspection:
+    loaded = load_recipe(recipe, overrides)
+    return inspect(loaded, load_pretrained(loaded.backbone), lambda line: None)
 
 
 def write(data: Planted, folder: Path) -> Path:

@@ -5,13 +5,12 @@ import re
 
 import pytest
 
-from keras_ft.inspection.inspect import inspect
-from keras_ft.recipe_file import load_recipe
 from tests.inspection.planted import Planted, clean, planted, write
+from tests.inspection.planted import inspected as inspected_recipe
 
 
 def inspected(data: Planted, folder, *overrides):
-    return inspect(load_recipe(write(data, folder), overrides), tell=lambda line: None)
+    return inspected_recipe(write(data, folder), *overrides)
 
 
 def lines_of(findings) -> list[int]:

@@ -9,11 +9,9 @@ from rich.cells import cell_len
 from typer.testing import CliRunner
 
 from keras_ft.cli import app, main
-from keras_ft.inspection.inspect import inspect
-from keras_ft.inspection.page import page
+from keras_ft.evaluation.report.inspection import write_inspection_page
 from keras_ft.inspection.terminal import lines
-from keras_ft.recipe_file import load_recipe
-from tests.inspection.planted import clean, planted, write
+from tests.inspection.planted import clean, inspected, planted, write
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +21,7 @@ def recipe(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def inspection(recipe):
-    return inspect(load_recipe(recipe), tell=lambda line: None)
+    return inspected(recipe)
 
 
 def test_lines_fit_80_columns_and_begin_with_the_problems(inspection):
@@ -41,17 +39,22 @@ def test_lines_fit_80_columns_and_begin_with_the_problems(inspection):
 def test_data_with_nothing_in_them_can_be_shown(tmp_path):
     data = clean()
     data.lines["train"] = [b"nothing"]
-    empty = inspect(load_recipe(write(data, tmp_path)), tell=lambda line: None)
+    empty = inspected(write(data, tmp_path))
     assert "problem train: 1 row would be refused: is not JSON" in lines(empty, color=False)
-    assert "is not JSON" in page(empty, "empty")
+    assert "is not JSON" in page_of(empty, "empty", tmp_path)
 
 
-def test_the_page_shows_texts_as_texts_and_loads_nothing(inspection):
-    text = page(inspection, "<recipe>")
+def page_of(inspection, title, folder) -> str:
+    write_inspection_page(inspection, folder / "page.html", title)
+    return (folder / "page.html").read_text(encoding="utf-8")
+
+
+def test_the_page_shows_texts_as_texts_and_loads_nothing(inspection, tmp_path):
+    text = page_of(inspection, "<recipe>", tmp_path)
     assert "the doctor bought &lt;br/&gt; a camera" in text
     assert "&lt;recipe&gt;" in text
-    assert not re.search(r"(src|href)=", text)
-    assert text.count('<li class="') == len(inspection.findings)
+    assert not re.search(r"(src|href)=\"[^#]", text)
+    assert len(re.findall(r'<li class="(problem|warning|note)"', text)) == len(inspection.findings)
 
 
 def test_strict_exits_with_1_only_if_there_is_a_problem(recipe, tmp_path):

@@ -118,7 +118,16 @@ class Quotes:
     kind: str = field(default="quotes", init=False)
 
 
-Block = Paragraph | Numbers | Table | Figure | Quotes
+@dataclass(frozen=True)
+class Findings:
+    """What is wrong, each a dict: `level` (problem, warning, note), `where`, `what`, `advice`, and `places`, a list of
+    `(place, text there)`."""
+
+    items: Sequence[dict[str, Any]]
+    kind: str = field(default="findings", init=False)
+
+
+Block = Paragraph | Numbers | Table | Figure | Quotes | Findings
 
 
 @dataclass(frozen=True)

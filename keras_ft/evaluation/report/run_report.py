@@ -10,6 +10,7 @@ from keras_ft.errors import RequestError
 from keras_ft.evaluation.mistakes import read_mistakes
 from keras_ft.evaluation.predictions import Predictions
 from keras_ft.evaluation.report import sections
+from keras_ft.evaluation.report.inspection import data_section
 from keras_ft.evaluation.report.page import Section, page
 from keras_ft.evaluation.report.sections import Facts
 from keras_ft.evaluation.views import view_of
@@ -22,6 +23,10 @@ def _task_sections(facts: Facts) -> list[Section]:
     return facts.view.sections(facts.predictions.columns)
 
 
+def _data_section(facts: Facts) -> Section | None:
+    return data_section(facts.inspection) if facts.inspection else None
+
+
 # The page from top to bottom; each gives a section, several, or None.
 SECTIONS: list[Callable[[Facts], Section | list[Section] | None]] = [
     sections.summary,
@@ -29,6 +34,7 @@ SECTIONS: list[Callable[[Facts], Section | list[Section] | None]] = [
     _task_sections,
     sections.mistakes,
     sections.lengths,
+    _data_section,
     sections.cost,
     sections.settings,
 ]
@@ -73,7 +79,8 @@ def run_facts(run: RunFolder) -> Facts:
     predictions = Predictions.read(run.predictions / f"{looked_at}.npz")
     found = read_mistakes(run.predictions / f"{looked_at}_mistakes.json")
     log = read_log(run.log_file)
-    return Facts(recipe, splits, predictions, view_of(predictions), found, metrics["train"], log)
+    inspection = run.read_inspection()
+    return Facts(recipe, splits, predictions, view_of(predictions), found, metrics["train"], log, inspection)
 
 
 def write_page(path: Path, name: str, facts: Facts) -> Path:

@@ -28,6 +28,7 @@ class Facts:
         predictions: of the split that is looked at.
         view: of its task.
         mistakes: of that split, with their texts.
+        inspection: what `keras-ft inspect` said of the recipe's data, as JSON; None where nothing is known.
     """
 
     recipe: Recipe
@@ -37,6 +38,7 @@ class Facts:
     mistakes: list[dict[str, Any]]
     cost: dict[str, float] = field(default_factory=dict)
     log: dict[str, np.ndarray] = field(default_factory=dict)
+    inspection: dict[str, Any] | None = None
 
     @property
     def split(self) -> str:

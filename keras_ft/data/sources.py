@@ -1,0 +1,18 @@
+"""What a recipe's `data` names, split by split."""
+
+from keras_ft.data.readers import Source, find_sources
+from keras_ft.recipe import DataSection
+
+
+def sources_of(data: DataSection) -> dict[str, list[Source]]:
+    """What is read for `train`, and for `validation` and `test` where they have files of their own.
+
+    Raises:
+        RequestError: a file does not exist or is of an unknown kind.
+    """
+    names = {"train": data.train}
+    if isinstance(data.validation, list):
+        names["validation"] = data.validation
+    if data.test:
+        names["test"] = data.test
+    return {split: find_sources(files, split) for split, files in names.items()}

@@ -1,0 +1,124 @@
+"""What `keras-ft inspect` found, as sections of a report and as a page of its own."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from keras_ft.evaluation.report import figures
+from keras_ft.evaluation.report.page import Block, Figure, Findings, Numbers, Paragraph, Section, Table, page
+from keras_ft.inspection.finding import share
+from keras_ft.inspection.inspect import Inspection
+
+MOST_LABELS = 200
+Found = dict[str, Any]  # what `Inspection.to_json` gives, and RUN/inspection.json holds
+
+
+def inspection_sections(found: Found) -> list[Section]:
+    """What is wrong with the data, and what they hold."""
+    splits = {name: figures for name, figures in found["splits"].items() if name != "all"}
+    made = [Section("Data", [*_findings(found), _splits(splits), _columns(splits["train"])])]
+    if splits["train"]["labels"]["count"]:
+        made.append(Section("Labels in the data", [_labels(splits)]))
+    if splits["train"]["length"]:
+        made.append(Section("Lengths in the data", _lengths(splits["train"], found["settings"]["max_length"])))
+    return made
+
+
+def data_section(found: Found) -> Section:
+    """The same in short, for the report of a run, which shows labels and lengths by itself."""
+    splits = {name: figures for name, figures in found["splits"].items() if name != "all"}
+    return Section("Data", [*_findings(found), _splits(splits)])
+
+
+def write_inspection_page(inspection: Inspection, file: Path, title: str) -> None:
+    """Write a page of HTML that needs no other file.
+
+    Args:
+        inspection: from `inspect`.
+        file: of the page.
+        title: such as the recipe's path.
+    """
+    settings, rows = inspection.settings, inspection.splits["all"]["rows"]
+    subtitle = f"{rows:,} rows for {settings['task']} · backbone {settings['backbone']}"
+    html = page(f"Inspection of {title}", inspection_sections(inspection.to_json()), subtitle)
+    file.write_text(html, encoding="utf-8")
+
+
+def _findings(found: Found) -> list[Block]:
+    items = [
+        {
+            "level": finding["severity"],
+            "where": finding["split"],
+            "what": finding["what"],
+            "advice": finding["advice"],
+            "places": [(place["place"], place["shows"]) for place in finding["where"]],
+        }
+        for finding in found["findings"]
+    ]
+    blocks: list[Block] = [Findings(items) if items else Paragraph("Nothing wrong was found.")]
+    if found["suggestions"]:
+        header = ["setting", "now", "better", "why"]
+        rows = [
+            [said["setting"], "–" if said["now"] is None else str(said["now"]), str(said["suggested"]), said["reason"]]
+            for said in found["suggestions"]
+        ]
+        blocks.append(Table("Suggestions", header, rows))
+    return blocks
+
+
+def _splits(splits: dict[str, Any]) -> Table:
+    rows = [
+        ["rows", *(f"{split['rows']:,}" for split in splits.values())],
+        ["refused", *(f"{split['refused']:,}" for split in splits.values())],
+        ["distinct texts", *(f"{split['distinct_texts']:,}" for split in splits.values())],
+        ["labels", *(f"{split['labels']['count']:,}" for split in splits.values())],
+        ["texts cut", *(share(split["truncated"]["share"], 1) for split in splits.values())],
+        ["unknown tokens", *(share(split["unknown_tokens"], 1) for split in splits.values())],
+        ["scripts", *(_shares(split["scripts"]) for split in splits.values())],
+        ["languages", *(_shares(split["languages"]["shares"]) for split in splits.values())],
+    ]
+    return Table("Splits", ["", *splits], rows)
+
+
+def _shares(parts: dict[str, float]) -> str:
+    return ", ".join(f"{name} {share(part, 1)}" for name, part in list(parts.items())[:4])
+
+
+def _columns(train: Found) -> Table:
+    rows = [
+        [str(name), share(column["filled"], train["records"]), ", ".join(column["types"]), column["read_as"] or "–"]
+        for name, column in train["columns"].items()
+    ]
+    return Table("Columns of train", ["column", "filled", "types", "read as"], rows)
+
+
+def _labels(splits: dict[str, Any]) -> Table:
+    labels, total = splits["train"]["labels"], splits["train"]["rows"]
+    names = list(labels["rows"])[:MOST_LABELS]
+    counts = [[split["labels"]["rows"].get(name, 0) for split in splits.values()] for name in names]
+    rows = [[name, *found, share(found[0], total)] for name, found in zip(names, counts, strict=True)]
+    caption = (
+        f"{labels['count']:,} labels; the most frequent is {labels['ratio']:g} times as frequent as the rarest"
+        f"{f' (the first {MOST_LABELS} are shown)' if labels['count'] > MOST_LABELS else ''}"
+    )
+    return Table(caption, ["label", *splits, "share of train"], rows, sortable=True)
+
+
+def _lengths(train: Found, limit: int) -> list[Block]:
+    length, bars = train["length"], train["length"]["histogram"]
+    edges = np.array([*(bar["from"] for bar in bars), bars[-1]["to"] + 1])
+    numbers = [
+        ("mean tokens", f"{length['mean']:,}"),
+        ("median", f"{length['median']:,}"),
+        ("95% have at most", f"{length['p95']:,}"),
+        ("99% have at most", f"{length['p99']:,}"),
+        ("longest", f"{length['max']:,}"),
+        (f"filler if padded to {limit}", share(train["padding"]["fixed_length"], 1)),
+        ("to the longest of a batch", share(train["padding"]["longest_of_batch"], 1)),
+        ("with keras_ft", "0 %"),
+    ]
+    says = f"Histogram: half of the texts have at most {length['median']} tokens, the longest {length['max']}."
+    line = limit if length["max"] >= 0.5 * limit else None
+    figure = figures.bars(edges, np.array([bar["rows"] for bar in bars]), "tokens", "texts", line)
+    return [Numbers(numbers), Figure("Tokens of a text of train, special tokens included", says, figure)]
