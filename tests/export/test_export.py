@@ -8,7 +8,7 @@ import pytest
 from keras_ft.errors import RequestError, WorkError
 from keras_ft.evaluation.predict import predict
 from keras_ft.evaluation.predictor import Predictor
-from keras_ft.export.export import export
+from keras_ft.export import export as exporting
 from keras_ft.export.saved_model import ServedModel
 from keras_ft.export.verify import EXPECTED_FILE, verify
 from keras_ft.serving.background import BackgroundServer
@@ -16,6 +16,11 @@ from keras_ft.serving.client import Client
 from keras_ft.serving.session_model import SessionModel
 from keras_ft.tasks.model import load_model
 from keras_ft.tasks.samples import HARD_TEXTS
+
+
+def export(*arguments, **named):
+    folder, found = exporting.export(*arguments, **named)
+    return Path(folder), found
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ def overlap(survey: Survey) -> Iterator[Finding]:
         exact = int(np.isin(right.rows.exact, left.rows.exact).sum())
         other = int((right.rows.label[shared] != left.rows.label[like[shared]]).sum())
         what = (
-            f"{counted(count, 'row')} ({share(count, len(right))}) with a text of {left.name}, {exact:,} to the letter"
+            f"{counted(count, 'row')} ({share(count, len(right))}) with a text of {left.name}, {exact:,} of them to the letter"
             + (f", {other:,} with another label" if other else "")
         )
         advice = f"delete them from {left.name}: figures on {right.name} are too good with them"
