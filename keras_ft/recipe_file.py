@@ -15,6 +15,8 @@ from pydantic import BaseModel, ValidationError
 from keras_ft.errors import RequestError
 from keras_ft.recipe import Recipe, describe_error
 
+DATA_SUFFIXES = (".csv", ".tsv", ".jsonl", ".json", ".parquet", ".txt", ".gz")
+
 
 def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     """Read a recipe.
@@ -48,6 +50,8 @@ def _read(path: Path) -> str:
     if not path.is_file():
         what = "is a folder, not a recipe" if path.is_dir() else "does not exist"
         raise RequestError(f"recipe {path} {what}; give the path of a YAML file")
+    if path.suffix.lower() in DATA_SUFFIXES:
+        raise RequestError(f"{path} is a data file, not a recipe; name it as data.train in a YAML file, and give that")
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:

@@ -8,6 +8,7 @@ from pydantic import PositiveInt
 
 from keras_ft.errors import RequestError
 from keras_ft.layers.bert_view import BertConfig
+from keras_ft.paths import local_file
 from keras_ft.presets.hubs import HF, KAGGLE, cached_models, fetch_hugging_face, fetch_kaggle
 from keras_ft.presets.hugging_face import load_hugging_face
 from keras_ft.presets.keras_hub_preset import is_keras_hub, load_keras_hub
@@ -88,7 +89,7 @@ def from_scratch(options: dict[str, Any]) -> Pretrained:
         raise RequestError(
             f"backbone: hidden_dim {settings.hidden_dim} should be a multiple of num_heads {settings.num_heads}"
         )
-    vocabulary = Vocabulary.from_vocab_txt(Path(settings.vocabulary))
+    vocabulary = Vocabulary.from_vocab_txt(local_file(settings.vocabulary))
     arguments = settings.model_dump(exclude={"family", "vocabulary", "lowercase"})
     backbone = new_backbone({**arguments, "vocabulary_size": len(vocabulary.tokens), "num_segments": 2})
     tokenizer = WordPieceTokenizer(vocabulary, lowercase=settings.lowercase)

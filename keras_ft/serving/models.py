@@ -148,6 +148,8 @@ def find_version(path: AnyPath) -> ModelVersion:
         name, version = folder.parent.name, folder
     else:
         versions = [it for it in folder.iterdir() if _is_version(it)]
+        if (folder / "recipe.yaml").is_file():
+            raise RequestError(f"{folder} is a run; 'keras-ft export' makes what can be served of it")
         if not versions:
             raise RequestError(
                 f"{folder}: no version folder in it; a model is served from MODELS/NAME/1/saved_model.pb"

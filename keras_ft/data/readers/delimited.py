@@ -14,7 +14,11 @@ Fields = Iterator[tuple[int, list[str] | RequestError]]
 
 @reads(".csv")
 def read_csv(path: Path) -> Numbered:
-    """Read comma-separated values under a header row; quoted fields may hold commas, quotes (doubled) and newlines."""
+    """Read comma-separated values under a header row; quoted fields may hold commas, quotes (doubled) and newlines.
+
+    A header without a comma but with semicolons or tabs says that these separate the fields, as spreadsheets write
+    them where the comma is the decimal sign.
+    """
     yield from _under_header(path, _csv_rows(path))
 
 
@@ -33,6 +37,11 @@ def _tsv_rows(path: Path) -> Fields:
         yield number, (line.split("\t") if line else []) if isinstance(line, str) else line
 
 
+def _delimiter(path: Path) -> str:
+    header = next((line for _, line in lines(path) if isinstance(line, str) and line), "")
+    return "," if "," in header else next((sign for sign in ";\t" if sign in header), ",")
+
+
 def _csv_rows(path: Path) -> Fields:
     csv.field_size_limit(LARGEST_FIELD)
     wrong: list[tuple[int, RequestError]] = []
@@ -46,7 +55,7 @@ def _csv_rows(path: Path) -> Fields:
                 yield line + "\n"
 
     # Strict, for otherwise a quote that is never closed swallows the rest of the file in silence.
-    rows = csv.reader(texts(), strict=True)
+    rows = csv.reader(texts(), strict=True, delimiter=_delimiter(path))
     while True:
         first_line = rows.line_num + 1
         try:

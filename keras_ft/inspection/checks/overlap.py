@@ -26,8 +26,8 @@ def overlap(survey: Survey) -> Iterator[Finding]:
         exact = int(np.isin(right.rows.exact, left.rows.exact).sum())
         other = int((right.rows.label[shared] != left.rows.label[like[shared]]).sum())
         what = (
-            f"{counted(count, 'row')} ({share(count, len(right))}) with a text of {left.name}, {exact:,} of them to the letter"
-            + (f", {other:,} with another label" if other else "")
+            f"{counted(count, 'row')} ({share(count, len(right))}) with a text of {left.name},"
+            f" {exact:,} of them to the letter" + (f", {other:,} with another label" if other else "")
         )
         advice = f"delete them from {left.name}: figures on {right.name} are too good with them"
         severity: Severity = "problem" if count >= TOO_MANY * len(right) else "warning"

@@ -146,3 +146,10 @@ def test_pattern_reads_its_files_in_the_order_of_their_names(tmp_path):
 
 def test_a_file_whose_name_looks_like_a_pattern_is_read(tmp_path):
     assert outcomes(write(tmp_path / "a[1].txt", "x")) == [{"text": "x"}]
+
+
+@pytest.mark.parametrize("sign", [";", "\t"])
+def test_csv_of_a_spreadsheet_that_separates_otherwise_is_read(tmp_path, sign):
+    content = f'comment{sign}category\n"a{sign} ""b"", c"{sign}x\n1,5{sign}y\n'
+    found = outcomes(write(tmp_path / "a.csv", content))
+    assert found == [{"comment": f'a{sign} "b", c', "category": "x"}, {"comment": "1,5", "category": "y"}]
