@@ -61,6 +61,7 @@ def run(chain: list[Path], folder: Path) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("documentation")  # pages serve at the same port
 @pytest.mark.parametrize("name", chains())
 def test_every_block_runs(name, tmp_path):
     printed = run(chains()[name], tmp_path)
