@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from keras_ft import __version__
+from keras_ft import __version__, shown
 from keras_ft.errors import KerasFTError
 
 app = typer.Typer(
@@ -79,7 +79,7 @@ def train(
     from keras_ft.training.train import train as run_training
 
     metrics = run_training(loaded, out)
-    _print(metrics, as_json, lambda: _metrics_lines(metrics, out))
+    _print(metrics, as_json, lambda: shown.metrics_lines(metrics, out))
 
 
 @app.command()
@@ -155,7 +155,7 @@ def export(
     from keras_ft.export.export import export as export_run
 
     folder, found = export_run(run, to, version, dtype, top_k)
-    _print({"version": folder, **asdict(found)}, as_json, lambda: _verification_lines(folder, found))
+    _print({"version": folder, **asdict(found)}, as_json, lambda: shown.verification_lines(folder, found))
 
 
 @app.command()
@@ -167,7 +167,7 @@ def verify(
     from keras_ft.export.verify import verify as verify_export
 
     found = verify_export(folder)
-    _print({"version": folder, **asdict(found)}, as_json, lambda: _verification_lines(folder, found))
+    _print({"version": folder, **asdict(found)}, as_json, lambda: shown.verification_lines(folder, found))
 
 
 @app.command()
@@ -256,7 +256,7 @@ def presets(as_json: AsJson = False) -> None:
 
     names, cached = preset_names(), cached_presets()
     listed = {"presets": names, "forms": FORMS, "cached": cached}
-    _print(listed, as_json, lambda: _preset_lines(names | FORMS, cached))
+    _print(listed, as_json, lambda: shown.preset_lines(names | FORMS, cached))
 
 
 @app.command()
@@ -270,42 +270,11 @@ def quickstart(
     from keras_ft.quickstart import quickstart as run_quickstart
 
     result = run_quickstart(out, models, overrides or [], lambda line: print(line, file=sys.stderr, flush=True))
-    _print(result, as_json, lambda: _answer_lines(result["answers"]))
+    _print(result, as_json, lambda: shown.answer_lines(result["answers"]))
 
 
 def _print(result: dict[str, Any], as_json: bool, lines: Any) -> None:
     print(json.dumps(result, ensure_ascii=False) if as_json else "\n".join(lines()), flush=True)
-
-
-def _metrics_lines(metrics: dict[str, Any], out: str) -> list[str]:
-    lines = []
-    for split in ("validation", "test"):
-        if metrics.get(split):
-            lines.append(f"{split:<11}" + "  ".join(f"{name} {value:.4f}" for name, value in metrics[split].items()))
-    cost = metrics["train"]
-    lines.append(
-        f"trained on {cost['examples']:,} examples in {cost['seconds']:.0f} s ({cost['examples_per_second']:.0f}/s)"
-    )
-    return [*lines, f"run folder {out}"]
-
-
-def _verification_lines(folder: str, found: Any) -> list[str]:
-    times = ", ".join(f"batch {size}: {ms:.1f} ms" for size, ms in found.milliseconds.items())
-    return [
-        f"{folder} answers as the model does: {found.examples} texts through a Session,"
-        f" largest difference {found.largest_difference:.1g}",
-        f"{found.dtype}, {found.megabytes} MB, {times}",
-        *(f"warning: {warning}" for warning in found.warnings),
-    ]
-
-
-def _preset_lines(names: dict[str, str], cached: list[str]) -> list[str]:
-    here = [f"in the local cache: {name}" for name in cached] or ["in the local cache: nothing yet"]
-    return [*(f"{name:<32} {what}" for name, what in names.items()), *here]
-
-
-def _answer_lines(answers: list[dict[str, Any]]) -> list[str]:
-    return [f"{answer['score']:.3f}  {answer['label']:<32}  {answer['text']}" for answer in answers]
 
 
 if __name__ == "__main__":
