@@ -16,7 +16,7 @@ from etils import epath
 
 from keras_ft.errors import RequestError, WorkError
 
-SCHEMES = ("gs", "s3")
+SCHEMES = ("gs",)  # those that TensorFlow brings with it
 AnyPath = str | os.PathLike
 
 
@@ -63,9 +63,9 @@ def local_file(path: AnyPath) -> Path:
         return Path(path)
     remote = epath.Path(path)
     try:
-        if not remote.exists() or remote.is_dir():
+        stat = remote.stat() if remote.exists() else None
+        if stat is None or stat.is_directory:
             raise RequestError(f"no such file: {remote}; check its name and who may read it")
-        stat = remote.stat()
         key = hashlib.sha256(json.dumps([str(remote), stat.length, str(stat.mtime)]).encode()).hexdigest()[:24]
         target = cache_folder() / "files" / key / remote.name
         if not target.is_file():
@@ -84,15 +84,24 @@ def local_folder(path: AnyPath) -> Path:
     """
     if not is_remote(path):
         return Path(path)
-    target = working_folder(path)
+    target = reading_folder(path)
     pull(path, target)
     return target
 
 
 def working_folder(remote: AnyPath) -> Path:
     """Where the cache keeps the local copy of a remote folder, there or not yet."""
+    return _mirror("remote", remote)
+
+
+def reading_folder(remote: AnyPath) -> Path:
+    """Where the cache keeps what is only read of a remote folder, so that who works on the folder is not disturbed."""
+    return _mirror("read", remote)
+
+
+def _mirror(kind: str, remote: AnyPath) -> Path:
     scheme, _, place = os.fspath(remote).rstrip("/").partition("://")
-    return cache_folder() / "remote" / scheme / place
+    return cache_folder() / kind / scheme / place
 
 
 def child_folders(remote: AnyPath) -> list[str]:
@@ -103,7 +112,7 @@ def child_folders(remote: AnyPath) -> list[str]:
     """
     folder = epath.Path(remote)
     try:
-        return [entry.name for entry in folder.iterdir() if entry.is_dir()] if folder.is_dir() else []
+        return [entry.name for entry, is_folder in _entries(folder) if is_folder]
     except Exception as error:
         raise _explained(error, f"{folder} cannot be read") from error
 
@@ -114,19 +123,19 @@ def pull(remote: AnyPath, local: Path, ignore: Iterable[str] = ()) -> None:
     Args:
         remote: copied from; a folder that does not exist is an empty one.
         local: files that are not in `remote` are deleted.
-        ignore: names at the top of `local` that are left alone.
+        ignore: names at the top that are left alone on both sides.
 
     Raises:
         WorkError: the store cannot be read.
     """
     source = epath.Path(remote)
     try:
-        theirs = dict(_files(source)) if source.is_dir() else {}
+        theirs = _files(source, ignore)
+        kept = [name for name in theirs if _is_same_checkpoint(name, local, theirs)]
         for name, file in theirs.items():
-            target = local / name
-            if not (target.is_file() and target.stat().st_size == file.stat().length and _is_immutable(name)):
-                target.parent.mkdir(parents=True, exist_ok=True)
-                _copy_down(file, target)
+            if name not in kept:
+                (local / name).parent.mkdir(parents=True, exist_ok=True)
+                _copy_down(file, local / name)
     except Exception as error:
         raise _explained(error, f"{source} cannot be read") from error
     for file in [p for p in local.rglob("*") if p.is_file()]:
@@ -153,31 +162,65 @@ def push(local: Path, remote: AnyPath, last: Iterable[str] = (), ignore: Iterabl
     ours = {p.relative_to(local).as_posix(): p for p in local.rglob("*") if p.is_file()}
     ours = {name: p for name, p in ours.items() if name.split("/")[0] not in ignore}
     try:
-        theirs = dict(_files(target)) if target.is_dir() else {}
+        theirs = _files(target, ignore)
+        kept = [name for name in ours if _is_same_checkpoint(name, local, theirs)]
         for name in sorted(ours, key=lambda name: (order.get(name.rsplit("/", 1)[-1], 0), name)):
-            there = theirs.get(name)
-            if there is None or not _is_immutable(name) or there.stat().length != ours[name].stat().st_size:
-                (target / name).parent.mkdir(parents=True, exist_ok=True)
-                _copy_up(ours[name], target / name)
+            if name not in kept:
+                copy_up(ours[name], target / name)
         for name, file in theirs.items():
-            if name not in ours and name.split("/")[0] not in ignore:
+            if name not in ours:
                 file.unlink()
     except Exception as error:
         raise _explained(error, f"{target} cannot be written") from error
 
 
-def _files(folder: epath.Path) -> Iterable[tuple[str, epath.Path]]:
-    for entry in folder.iterdir():
-        if entry.is_dir():
-            for name, file in _files(entry):
-                yield f"{entry.name}/{name}", file
-        else:
-            yield entry.name, entry
+def copy_up(file: Path, target: AnyPath) -> None:
+    """Copy a local file to a remote one."""
+    there = epath.Path(target)
+    there.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("rb") as source, there.open("wb") as copy:
+        shutil.copyfileobj(source, copy, 1 << 22)
 
 
-def _is_immutable(name: str) -> bool:
-    """Files that, once written under a name, never change: those of a numbered checkpoint."""
-    return name.startswith("checkpoints/")
+def _entries(folder: epath.Path) -> list[tuple[epath.Path, bool]]:
+    """What a folder holds, and whether each is a folder itself; nothing where there is no such folder.
+
+    Only calls that raise where the store cannot be reached decide this: `is_dir` would say no, and a folder that
+    cannot be seen would pass for an empty one.
+    """
+    if not folder.exists():
+        return []
+    return [(entry, entry.stat().is_directory) for entry in folder.iterdir()]
+
+
+def _files(folder: epath.Path, ignore: Iterable[str] = ()) -> dict[str, epath.Path]:
+    found: dict[str, epath.Path] = {}
+    for entry, is_folder in _entries(folder):
+        if entry.name in ignore:
+            continue
+        inner = {f"{entry.name}/{name}": file for name, file in _files(entry).items()} if is_folder else {}
+        found |= inner or ({} if is_folder else {entry.name: entry})
+    return found
+
+
+def _is_same_checkpoint(name: str, local: Path, theirs: dict[str, epath.Path]) -> bool:
+    """Whether a checkpoint's file is on both sides already.
+
+    A checkpoint never changes, so its weights need not be compared where its size and its small `progress.json`, which
+    holds running times, are the same.
+    """
+    if not name.startswith("checkpoints/") or name not in theirs:
+        return False
+    folder = name.rsplit("/", 1)[0]
+    ours, progress = local / name, local / folder / "progress.json"
+    there = theirs.get(f"{folder}/progress.json")
+    return (
+        ours.is_file()
+        and progress.is_file()
+        and there is not None
+        and theirs[name].stat().length == ours.stat().st_size
+        and there.read_bytes() == progress.read_bytes()
+    )
 
 
 def _copy_down(remote: epath.Path, target: Path) -> None:
@@ -190,11 +233,6 @@ def _copy_down(remote: epath.Path, target: Path) -> None:
         scratch.unlink(missing_ok=True)
 
 
-def _copy_up(file: Path, target: epath.Path) -> None:
-    with file.open("rb") as source, target.open("wb") as copy:
-        shutil.copyfileobj(source, copy, 1 << 22)
-
-
 def _drop_empty_folders(folder: Path, ignore: Iterable[str]) -> None:
     for child in sorted((p for p in folder.rglob("*") if p.is_dir()), reverse=True):
         if child.relative_to(folder).parts[0] not in ignore and not any(child.iterdir()):
@@ -205,5 +243,7 @@ def _explained(error: Exception, what: str) -> Exception:
     """Object stores raise errors of many kinds; ours pass unchanged."""
     if isinstance(error, RequestError | WorkError):
         return error
+    if isinstance(error, OSError) and str(error.filename or "").startswith(str(cache_folder())):
+        return WorkError(f"{error.filename} cannot be written ({error.strerror}); set KERAS_FT_CACHE to another folder")
     reason = " ".join(str(error).split())[:200]
     return WorkError(f"{what} ({reason}); check the network and your credentials")

@@ -31,6 +31,8 @@ class ObjectStore(backend._OsPathBackend):
         return super().exists(self.local(path))
 
     def isdir(self, path):
+        if self.broken:  # as TensorFlow's file systems say
+            return False
         folder = Path(self.local(path))
         return folder.is_dir() and any(p.is_file() for p in folder.rglob("*"))
 

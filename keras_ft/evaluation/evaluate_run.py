@@ -32,7 +32,7 @@ def evaluate_run(folder: AnyPath, data: str, report: Path | None = None) -> dict
     """
     if report is not None and report.is_dir():
         raise RequestError(f"--report {report} is a folder; give the name of an .html file")
-    run = RunFolder(folder).fetch()
+    run = RunFolder.opened(folder)
     recipe = run.read_recipe()
     sources = find_sources(data, split="test")
     trained = load_model(run.model)

@@ -50,7 +50,7 @@ def _answers(answer: Answer, chunks: Iterable[dict[str, list[str]]]) -> Iterator
 def _open(model: AnyPath) -> tuple[list[str], Answer, dict[str, str]]:
     """The names of the text columns, the answering function, and the file's names for the columns."""
     if exists(f"{os.fspath(model)}/recipe.yaml"):
-        run = RunFolder(model).fetch()
+        run = RunFolder.opened(model)
         trained = load_model(run.model)
         mapping = run.read_recipe().data.columns
         return list(trained.task.text_columns), Predictor(trained), mapping

@@ -62,7 +62,7 @@ def convert(run: AnyPath, to: AnyPath, format: str) -> Conversion:
         raise RequestError(f"--to {to} is a file; give a folder")
     if to.is_dir() and any(to.iterdir()):
         raise RequestError(f"--to {to} is not empty; give another folder, or empty it")
-    trained = load_model(RunFolder(run).fetch().model)
+    trained = load_model(RunFolder.opened(run).model)
     task = trained.task
     if not isinstance(task, Classification):
         raise RequestError(f"{run} is a {task.name} run; classification runs can be converted")

@@ -46,7 +46,7 @@ def export(
     if top_k is not None and top_k < 1:
         raise RequestError(f"--top-k {top_k} should be at least 1")
     target = version_folder(to, version)
-    source = RunFolder(run).fetch()
+    source = RunFolder.opened(run)
     trained = load_model(source.model)
     here = working_folder(to) if is_remote(to) else Path(to)
     try:

@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from keras_ft.errors import WorkError
 from keras_ft.evaluation.evaluate import calibrate
 from keras_ft.evaluation.origin import Origin
 from keras_ft.evaluation.record import record_split
@@ -61,6 +62,8 @@ def train(
         finished = run.read_metrics()
         if finished is not None:
             tell(f"{run.name} is finished already; delete it to train again")
+            if not run.report_file.is_file():  # killed between the two
+                _finish(run)
             return finished
         with run.discarded_if_refused():
             loop, origins = _set_up(recipe, run, tell)
@@ -71,11 +74,23 @@ def train(
             metrics["test"] = record_split(run, "test", step, task, origins["test"], tell)
         metrics = {"task": recipe.task.name, "backbone": _backbone_name(recipe), **metrics}
         run.write_metrics(metrics)
-        try:
-            write_run_report(run)
-        finally:
-            run.publish()
+        _finish(run)
         return metrics
+
+
+def _finish(run: RunFolder) -> None:
+    try:
+        write_run_report(run)
+    finally:
+        run.publish()
+
+
+def _publish_or_tell(run: RunFolder, tell: Callable[[str], None]) -> None:
+    """A store that cannot be reached for a while must not stop training; the next checkpoint tries again."""
+    try:
+        run.publish()
+    except WorkError as error:
+        tell(f"The checkpoint is in {run.path} only: {error}")
 
 
 def _set_up(recipe: Recipe, run: RunFolder, tell: Callable[[str], None]) -> tuple[Loop, dict[str, Origin]]:
@@ -95,7 +110,7 @@ def _set_up(recipe: Recipe, run: RunFolder, tell: Callable[[str], None]) -> tupl
         recipe.train,
         prepared.splits["train"],
         prepared.splits["validation"],
-        Checkpoints(run.checkpoints, recipe.train.checkpoint.keep, run.publish),
+        Checkpoints(run.checkpoints, recipe.train.checkpoint.keep, lambda: _publish_or_tell(run, tell)),
         prepared.fingerprint,
         tell=tell,
     )

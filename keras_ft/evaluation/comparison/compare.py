@@ -76,7 +76,7 @@ def compare(folders: Sequence[AnyPath]) -> Comparison:
     """
     if len(folders) < 2:
         raise RequestError("give at least two run folders to compare")
-    runs = [RunFolder(folder).fetch() for folder in folders]
+    runs = [RunFolder.opened(folder) for folder in folders]
     metrics = [_metrics(run) for run in runs]
     tasks = list(dict.fromkeys(found["task"] for found in metrics))
     if len(tasks) > 1:

@@ -14,7 +14,7 @@ from keras_ft.evaluation.report.inspection import data_section
 from keras_ft.evaluation.report.page import Section, page
 from keras_ft.evaluation.report.sections import Facts
 from keras_ft.evaluation.views import view_of
-from keras_ft.paths import AnyPath
+from keras_ft.paths import AnyPath, copy_up
 from keras_ft.recipe import Recipe
 from keras_ft.run_folder import RunFolder
 
@@ -46,10 +46,11 @@ def rebuild_report(folder: AnyPath) -> str:
     Raises:
         RequestError: the run is not finished, or a file of it is missing or damaged.
     """
-    run = RunFolder(folder).fetch()
+    run = RunFolder.opened(folder)
     path = write_run_report(run)
-    run.publish()
-    return f"{run.name.rstrip('/')}/{path.name}"
+    if run.is_remote:
+        copy_up(path, f"{run.name}/{path.name}")
+    return f"{run.name}/{path.name}"
 
 
 def write_run_report(run: RunFolder) -> Path:
