@@ -4,6 +4,8 @@ recipe = load_recipe("pipelines/intent/recipe.yaml", ["train.epochs=1"])
 recipe.train.learning_rate
 """
 
+import glob
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,7 +35,7 @@ def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     try:
         tree = yaml.safe_load(text)
         node = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # a date that is none is a ValueError
         raise RequestError(f"{path} is not valid YAML: {_one_line(error)}") from None
     if not isinstance(tree, dict):
         raise RequestError(f"{path} should be a YAML mapping with the keys task, backbone and data")
@@ -43,7 +45,7 @@ def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         recipe = Recipe.model_validate(tree)
     except ValidationError as error:
         raise RequestError(_explain(error, path, node, tree)) from None
-    return _resolve_paths(recipe, path.resolve().parent)
+    return _resolve_paths(recipe, Path(os.path.abspath(path)).parent)
 
 
 def _read(path: Path) -> str:
@@ -67,7 +69,7 @@ def _override(tree: dict[str, Any], override: str) -> None:
         raise RequestError(f"--set {override} should look like train.epochs=1")
     try:
         parsed = yaml.safe_load(value)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError):
         raise RequestError(f"--set {override}: {value!r} is not a YAML value") from None
     *sections, last = key.strip().split(".")
     for section in sections:
@@ -116,7 +118,12 @@ def _line_of(node: yaml.Node | None, keys: list[str]) -> int | None:
 
 def _resolve_paths(recipe: Recipe, folder: Path) -> Recipe:
     def absolute(name: str) -> str:
-        return name if re.match(r"\w+:", name) else str((folder / Path(name).expanduser()).resolve())
+        if re.match(r"\w+:", name):
+            return name
+        path = os.path.abspath(folder / Path(name).expanduser())  # links are kept: their names say what a file is
+        if glob.has_magic(name) and not os.path.exists(path):
+            path = os.path.join(glob.escape(str(folder)), name)  # a pattern below a folder that may look like one
+        return _checked(path)
 
     data = recipe.data
     data.train = [absolute(name) for name in data.train]
@@ -132,6 +139,15 @@ def _resolve_paths(recipe: Recipe, folder: Path) -> Recipe:
     elif (folder / Path(recipe.backbone).expanduser()).is_dir():
         recipe.backbone = absolute(recipe.backbone)
     return recipe
+
+
+def _checked(path: str) -> str:
+    try:
+        path.encode("utf-8")
+    except UnicodeEncodeError:
+        shown = os.fsencode(path).decode("utf-8", "replace")
+        raise RequestError(f"{shown}: the name is not valid UTF-8; rename the file or its folder") from None
+    return path
 
 
 def _one_line(error: Exception) -> str:

@@ -1,6 +1,6 @@
 """Files and folders in an object store, fetched and published."""
 
-import os
+import shutil
 
 import pytest
 
@@ -60,18 +60,47 @@ def test_pushed_folder_comes_back_whole_with_what_counts_written_last(store, tmp
     assert names_in(tmp_path / "copy") == ["a.json", "sub/done.json", "sub/z.bin"]
 
 
+def write_checkpoint(run, step, seconds, weights="weights"):
+    folder = run / "checkpoints" / f"step-{step}"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "state").write_text(weights)
+    (folder / "progress.json").write_text(f'{{"seconds": {seconds}}}')
+
+
 def test_pushing_again_deletes_what_is_gone_and_writes_no_checkpoint_twice(store, tmp_path):
     here = tmp_path / "run"
     for step in (1, 2):
-        (here / f"checkpoints/step-{step}").mkdir(parents=True)
-        (here / f"checkpoints/step-{step}/state").write_text("weights")
+        write_checkpoint(here, step, 1.5)
     push(here, "gs://b/run")
-    os.remove(here / "checkpoints/step-1/state")
+    shutil.rmtree(here / "checkpoints/step-1")
     (here / "log.csv").write_text("x")
     store.written.clear()
     push(here, "gs://b/run")
     assert store.written == ["gs://b/run/log.csv"]
-    assert store.deleted == ["gs://b/run/checkpoints/step-1/state"]
+    assert sorted(store.deleted) == [f"gs://b/run/checkpoints/step-1/{name}" for name in ("progress.json", "state")]
+
+
+def test_a_checkpoint_of_another_run_with_the_same_step_and_size_is_not_taken_for_ours(store, tmp_path):
+    write_checkpoint(tmp_path / "a", 1, 1.5, "weights of a")
+    write_checkpoint(tmp_path / "b", 1, 2.5, "weights of b")
+    push(tmp_path / "b", "gs://b/run")
+    pull("gs://b/run", tmp_path / "a")
+    assert (tmp_path / "a/checkpoints/step-1/state").read_text() == "weights of b"
+
+
+def test_a_store_that_cannot_be_reached_is_not_an_empty_one(store, tmp_path):
+    here = tmp_path / "run"
+    write_checkpoint(here, 1, 1.5)
+    push(here, "gs://b/run")
+    store.broken = True
+    for act in (
+        lambda: pull("gs://b/run", here),
+        lambda: push(here, "gs://b/run"),
+        lambda: child_folders("gs://b/run"),
+    ):
+        with pytest.raises(WorkError, match="the network is down"):
+            act()
+    assert (here / "checkpoints/step-1/state").exists()
 
 
 def test_pulling_deletes_what_is_gone_there_but_for_what_is_kept_here(store, tmp_path):

@@ -12,6 +12,7 @@ from keras_ft.errors import RequestError
 
 KINDS = {bool: "a boolean", int: "a number", float: "a number", list: "a list", dict: "an object"}
 ROWS_AT_ONCE = 4096
+CHARACTERS_AT_ONCE = 1 << 20  # of texts; tokenizing takes some forty bytes of memory a character
 Refuse = Callable[[RequestError], None]
 
 
@@ -75,7 +76,7 @@ def read_chunks(
         columns: what is wanted of a record.
         refuse: is given the error of each row that is malformed, lacks a required column or has a bad value; where it
             returns, the row is left out.
-        rows_at_once: the most rows of a chunk; a chunk holds rows of one source.
+        rows_at_once: the most rows of a chunk, which is cut before if its texts are long; all are of one source.
 
     Yields:
         The rows. A column that is not required is None in the rows that do not fill it, and absent altogether if no
@@ -92,7 +93,7 @@ def read_chunks(
                 chunk.add(number, record, columns)
             except RequestError as error:
                 refuse(error)
-            if len(chunk.lines) == rows_at_once:
+            if len(chunk.lines) == rows_at_once or chunk.characters >= CHARACTERS_AT_ONCE:
                 yield chunk.rows(columns)
                 chunk = _Chunk(names, source)
         if chunk.lines:
@@ -100,7 +101,11 @@ def read_chunks(
 
 
 def pick_rows(chunks: Iterable[Rows], indices: Sequence[int] | np.ndarray) -> dict[str, list]:
-    """The columns of a few rows, in the order of `indices` (numbers over all chunks); reads no further than needed."""
+    """The columns of a few rows, in the order of `indices` (numbers over all chunks); reads no further than needed.
+
+    Raises:
+        RequestError: there are not so many rows.
+    """
     found: dict[int, dict[str, Any]] = {}
     wanted = sorted({int(i) for i in indices}, reverse=True)
     start = 0
@@ -112,6 +117,8 @@ def pick_rows(chunks: Iterable[Rows], indices: Sequence[int] | np.ndarray) -> di
         if not wanted:
             break
         start = stop
+    if wanted:
+        raise RequestError(f"the data have {start:,} rows now, too few for row {wanted[-1] + 1:,}; they have changed")
     names = dict.fromkeys(name for row in found.values() for name in row)
     return {name: [found[int(i)].get(name) for i in indices] for name in names}
 
@@ -124,6 +131,7 @@ class _Chunk:
         self.lines: list[int] = []
         self.values: dict[str, list] = {name: [] for name in names}
         self.present: set[str] = set()
+        self.characters = 0
 
     def add(self, number: int, record: Record | RequestError, columns: Columns) -> None:
         if isinstance(record, RequestError):
@@ -138,6 +146,7 @@ class _Chunk:
                 value = None
             elif name in columns.texts:
                 _check_text(value, column, f"{self.source.name} {self.source.unit} {number}")
+                self.characters += len(value)
             row[name] = value
         self.present |= record.keys()
         self.lines.append(number)

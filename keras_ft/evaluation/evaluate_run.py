@@ -41,7 +41,7 @@ def evaluate_run(folder: AnyPath, data: str, report: Path | None = None) -> dict
     with tempfile.TemporaryDirectory() as scratch:
         chunks = encode(trained.task, trained.pretrained.tokenizer, rows)
         arrays = write_arrays(Path(scratch), "", lambda _: chunks, trained.task.axes)
-        origin = Origin(sources, recipe.data.columns, arrays)
+        origin = Origin.of(sources, recipe.data.columns, arrays)
         metrics, predictions = evaluate_and_record(step, trained.task, origin)
         if report is not None:
             mistakes = worst_mistakes(trained.task, origin, predictions, lambda line: print(line, file=sys.stderr))

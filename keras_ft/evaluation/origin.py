@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
@@ -23,18 +22,20 @@ class Origin:
         sources: read one behind the other.
         columns: the task's column → the file's; a column not named here has the same name in the file.
         arrays: whose `rows` are numbers over the rows of all sources.
+        digest: the same for two splits if they are the same columns of the same rows of equal sources.
     """
 
     sources: list[Source]
     columns: dict[str, str]
     arrays: TokenArrays
+    digest: str
 
-    @cached_property
-    def digest(self) -> str:
-        """The same for two splits if they are the same columns of the same rows of equal sources."""
-        columns = {name: column for name, column in self.columns.items() if name != column}
-        rows = hashlib.sha256(self.arrays.rows.astype(np.int64).tobytes()).hexdigest()
-        return fingerprint(self.sources, {"columns": columns, "rows": rows})
+    @classmethod
+    def of(cls, sources: list[Source], columns: dict[str, str], arrays: TokenArrays) -> "Origin":
+        """The origin of arrays that were made from these sources as they are now."""
+        renamed = {name: column for name, column in columns.items() if name != column}
+        rows = hashlib.sha256(arrays.rows.astype(np.int64).tobytes()).hexdigest()
+        return cls(sources, columns, arrays, fingerprint(sources, {"columns": renamed, "rows": rows}))
 
     def __str__(self) -> str:
         names = ", ".join(source.name for source in self.sources)

@@ -63,7 +63,12 @@ def _open(model: AnyPath) -> tuple[list[str], Answer, dict[str, str]]:
         session = SessionModel(folder)
     except StatusError as error:
         raise RequestError(f"{folder} cannot be loaded: {error.message}") from None
-    names = list(session.signatures["serving_default"].inputs)
+    signature = session.signatures.get("serving_default")
+    if signature is None or any(spec.dtype != "string" for spec in signature.inputs.values()):
+        raise RequestError(
+            f"{folder} has no signature serving_default that takes strings; 'keras-ft export' writes one"
+        )
+    names = list(signature.inputs)
 
     def answer(columns: dict[str, list[str]]) -> dict[str, np.ndarray]:
         inputs = {name: np.array([t.encode() for t in texts], object) for name, texts in columns.items()}

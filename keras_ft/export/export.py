@@ -6,7 +6,9 @@ import re
 import shutil
 from pathlib import Path
 
-from keras_ft.errors import RequestError
+import tensorflow as tf
+
+from keras_ft.errors import RequestError, WorkError
 from keras_ft.evaluation.predictor import Predictor
 from keras_ft.export.saved_model import write_saved_model
 from keras_ft.export.verify import Decisions, Verification, record_expected, verify
@@ -56,7 +58,7 @@ def export(
     number = target.rsplit("/", 1)[-1]
     scratch = here / f".exporting-{number}-{os.getpid()}"
     try:
-        write_saved_model(trained, scratch, dtype, top_k)
+        _write(trained, scratch, dtype, top_k)
         samples = read_samples(source.model, trained.task.text_columns)
         write_warmup_requests(scratch, _name(to), samples)
         _record_answers(trained, scratch, dtype, top_k, samples)
@@ -68,6 +70,14 @@ def export(
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return target, found
+
+
+def _write(trained: TrainedModel, scratch: Path, dtype: str, top_k: int | None) -> None:
+    try:
+        write_saved_model(trained, scratch, dtype, top_k)
+    except (OSError, tf.errors.OpError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise WorkError(f"{scratch.parent} cannot be written ({reason}); check its rights and the free space") from None
 
 
 def _publish(scratch: Path, target: Path) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from keras_ft.errors import RequestError
-from keras_ft.paths import AnyPath, child_folders, is_remote, local_folder
+from keras_ft.paths import AnyPath, child_folders, exists, is_remote, local_folder
 from keras_ft.serving.session_model import SessionModel
 from keras_ft.serving.signature import Predictor
 from keras_ft.serving.status import StatusError, invalid
@@ -162,12 +162,13 @@ def find_version(path: AnyPath) -> ModelVersion:
 
 def _fetched(path: AnyPath) -> Path:
     url = os.fspath(path).rstrip("/")
-    if not url.rsplit("/", 1)[-1].isdecimal():
-        versions = [int(name) for name in child_folders(url) if name.isascii() and name.isdecimal()]
-        if not versions:
-            raise RequestError(f"{url}: no version folder in it; a model is served from MODELS/NAME/1/saved_model.pb")
-        url = f"{url}/{max(versions)}"
-    return local_folder(url)
+    if url.rsplit("/", 1)[-1].isdecimal():
+        return local_folder(url)
+    versions = sorted((int(name) for name in child_folders(url) if name.isascii() and name.isdecimal()), reverse=True)
+    whole = next((version for version in versions if exists(f"{url}/{version}/saved_model.pb")), None)
+    if whole is None:
+        raise RequestError(f"{url}: no whole version in it; a model is served from MODELS/NAME/1/saved_model.pb")
+    return local_folder(f"{url}/{whole}")
 
 
 def _is_version(folder: Path) -> bool:

@@ -155,6 +155,7 @@ def _write_samples(task: Task, arrays: TokenArrays, sources: list[Source], data:
 
 def _fingerprint(recipe: Recipe, pretrained: Pretrained, sources: dict[str, list[Source]]) -> str:
     settings = {
+        "sources": {split: [[source.name, source.unit] for source in found] for split, found in sources.items()},
         "task": recipe.task.model_dump(mode="json"),
         "data": recipe.data.model_dump(mode="json"),
         "seed": recipe.train.seed,
@@ -171,7 +172,7 @@ def _open(folder: Path, mark: str) -> tuple[Task, dict[str, TokenArrays]] | None
         if description["fingerprint"] != mark:
             return None
         return rebuild(description["task"]), _open_splits(folder, description)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
@@ -184,6 +185,13 @@ def _open_splits(folder: Path, description: dict[str, Any]) -> dict[str, TokenAr
         if arrays is None:
             raise ValueError(f"the arrays of {name} are damaged")
         if description["held_out"] and name != "test":
-            arrays = arrays.select(np.load(folder / f"{name}_rows.npy"))
+            arrays = arrays.select(_row_numbers(folder / f"{name}_rows.npy", arrays.num_examples))
         splits[name] = arrays
     return splits
+
+
+def _row_numbers(path: Path, limit: int) -> np.ndarray:
+    rows = np.load(path)
+    if len(rows) and not 0 <= rows.min() <= rows.max() < limit:
+        raise ValueError(f"{path} names rows that are not there")
+    return rows

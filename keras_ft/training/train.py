@@ -26,7 +26,7 @@ from keras_ft.tasks.samples import read_samples, write_samples
 from keras_ft.training.callbacks import CSVLog, TensorBoardLog
 from keras_ft.training.checkpoint import Checkpoints
 from keras_ft.training.loop import Loop, Progress
-from keras_ft.training.prepare import prepare
+from keras_ft.training.prepare import Prepared, prepare
 from keras_ft.training.progress import ProgressBar
 from keras_ft.training.tf_engine import TFEngine
 
@@ -98,7 +98,6 @@ def _set_up(recipe: Recipe, run: RunFolder, tell: Callable[[str], None]) -> tupl
     keras.utils.set_random_seed(recipe.train.seed)
     pretrained = load_pretrained(recipe.backbone)
     prepared = prepare(recipe, pretrained, run.data, tell)
-    _inspect(recipe, pretrained, prepared.fingerprint, run, tell)
     void_weights(run.model)
     pretrained.save(run.model)
     save_task(prepared.task, run.model)
@@ -116,8 +115,17 @@ def _set_up(recipe: Recipe, run: RunFolder, tell: Callable[[str], None]) -> tupl
     )
     if loop.resume():
         tell(f"Resuming from step {loop.progress.step} of {loop.total_steps}")
-    columns = recipe.data.columns
-    return loop, {name: Origin(prepared.sources[name], columns, arrays) for name, arrays in prepared.splits.items()}
+    _inspect(recipe, pretrained, prepared.fingerprint, run, tell)
+    return loop, _origins(prepared, recipe.data.columns)
+
+
+def _origins(prepared: Prepared, columns: dict[str, str]) -> dict[str, Origin]:
+    """What is measured, known by digests of the files as they are now: they may be gone when training ends."""
+    return {
+        name: Origin.of(sources, columns, prepared.splits[name])
+        for name, sources in prepared.sources.items()
+        if name != "train"
+    }
 
 
 def _inspect(

@@ -59,7 +59,7 @@ def origin_of(path, folder, count: int, columns=None, rows=None) -> Origin:
     """Rows of a file; what their tokens are does not matter."""
     tokens = {"ids": np.zeros(count, np.int32), "lengths": np.ones(count, np.int64)}
     arrays = write_arrays(folder / f"arrays-{path.name}", "f", lambda _: [tokens])
-    return Origin(find_sources(path), columns or {}, arrays if rows is None else arrays.select(rows))
+    return Origin.of(find_sources(path), columns or {}, arrays if rows is None else arrays.select(rows))
 
 
 def planted_mistake(tiny_run) -> tuple[Predictions, np.ndarray]:

@@ -83,3 +83,33 @@ def test_a_store_that_cannot_be_reached_is_one_line(store, recipe):
     store.broken = True
     with pytest.raises(WorkError, match=r"gs://b/runs/x cannot be read \(the network is down\); check the network"):
         train(recipe, "gs://b/runs/x", tell=silent)
+
+
+def test_what_could_not_be_published_is_not_lost_by_the_next_start(store, recipe, tmp_path):
+    class Outage(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            store.broken = True
+            if logs["step"] == 15:
+                raise RuntimeError("preempted")
+
+    told = []
+    with pytest.raises(RuntimeError):
+        train(recipe, "gs://b/runs/x", [Outage()], told.append)
+    assert any(line.startswith("The checkpoint is in ") for line in told)
+    with pytest.raises(WorkError):
+        train(recipe, "gs://b/runs/x", tell=silent)
+    store.broken = False
+    train(recipe, "gs://b/runs/x", tell=told.append)
+    assert "Resuming from step 10 of 20" in told
+    assert (store.root / "b/runs/x/metrics.json").is_file()
+
+
+def test_reading_a_run_leaves_the_copy_that_trains_alone(store, recipe, tmp_path):
+    with pytest.raises(RuntimeError):
+        train(recipe, "gs://b/runs/x", [Crash()], silent)
+    working = tmp_path / "cache/remote/gs/b/runs/x"
+    before = sorted(p for p in working.rglob("*"))
+    (working / "checkpoints/best-1.writing").mkdir()
+    with pytest.raises(RequestError, match="the run is not finished"):
+        list(predict("gs://b/runs/x", ["good"], None))
+    assert sorted(p for p in working.rglob("*")) == sorted([*before, working / "checkpoints/best-1.writing"])

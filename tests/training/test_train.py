@@ -150,6 +150,31 @@ def test_a_refused_recipe_leaves_no_run_behind(tmp_path):
     train(load_recipe(tmp_path / "recipe.yaml", ["train.epochs=1"]), tmp_path / "run", tell=silent)
 
 
+def test_a_wrong_metric_is_named_and_the_mended_recipe_trains_in_the_same_folder(tmp_path):
+    path = write_recipe(tmp_path)
+    with pytest.raises(RequestError, match="'acuracy' is not measured"):
+        train(load_recipe(path, ["train.early_stopping.metric=acuracy"]), tmp_path / "run", tell=silent)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_refusal_later_on_keeps_what_an_earlier_start_tokenized(tmp_path):
+    path = write_recipe(tmp_path)
+
+    class Killed(BaseException):
+        pass
+
+    def kill(line):
+        if line.startswith("Tokenizing test"):
+            raise Killed
+
+    with pytest.raises(Killed):
+        train(load_recipe(path), tmp_path / "run", tell=kill)
+    (tmp_path / "test.jsonl").rename(tmp_path / "gone.jsonl")
+    with pytest.raises(RequestError, match="no such file"):
+        train(load_recipe(path), tmp_path / "run", tell=silent)
+    assert (tmp_path / "run" / "data" / "train" / "meta.json").is_file()
+
+
 @pytest.mark.parametrize("where", ["in an evaluation", "in the middle"])
 def test_an_interrupted_run_goes_on_and_ends_as_one_never_interrupted(tiny_run, tmp_path, where):
     class Interrupt(keras.callbacks.Callback):

@@ -39,7 +39,14 @@ def _tsv_rows(path: Path) -> Fields:
 
 def _delimiter(path: Path) -> str:
     header = next((line for _, line in lines(path) if isinstance(line, str) and line), "")
+    if header.startswith("sep=") and len(header) == 5:
+        return header[4]
     return "," if "," in header else next((sign for sign in ";\t" if sign in header), ",")
+
+
+def _is_separator_line(number: int, row: list[str] | RequestError) -> bool:
+    """Whether it is the `sep=;` that Excel reads and does not count as data."""
+    return number == 1 and isinstance(row, list) and "sep=" in (row[0], row[0][:-1]) and not "".join(row[1:])
 
 
 def _csv_rows(path: Path) -> Fields:
@@ -75,7 +82,7 @@ def _csv_rows(path: Path) -> Fields:
 
 
 def _under_header(path: Path, rows: Fields) -> Numbered:
-    filled = ((number, row) for number, row in rows if row)
+    filled = ((number, row) for number, row in rows if row and not _is_separator_line(number, row))
     header_line, header = next(filled, (0, []))
     if isinstance(header, RequestError):
         raise header

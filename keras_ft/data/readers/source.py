@@ -82,6 +82,8 @@ def _sources(name: str | os.PathLike, split: str) -> Iterator[Source]:
         data = TFDSData(text, split)
         yield Source(text, "example", data.digest, data.records)
     elif is_remote(text):
+        if glob.has_magic(text):
+            raise RequestError(f"{text}: patterns are for local files; list the names of remote ones")
         _check_kind(Path(text))
         yield _file(local_file(text))
     elif glob.has_magic(text) and not Path(text).exists():
@@ -97,7 +99,8 @@ def _file(path: Path) -> Source:
     _check_kind(path)
     check_is_file(path)
     kind = READERS[suffix_of(path)]
-    return Source(path.name, kind.unit, lambda: _sha256(path), lambda: kind.read(path))
+    shown = os.fsencode(path.name).decode("utf-8", "replace")  # a name need not be UTF-8
+    return Source(shown, kind.unit, lambda: _sha256(path), lambda: kind.read(path))
 
 
 def _sha256(path: Path) -> str:

@@ -6,6 +6,7 @@ import json
 import pytest
 
 from keras_ft.data.readers import find_sources, read_records
+from keras_ft.data.rows import Columns, read_chunks
 from keras_ft.errors import RequestError
 
 CONLL = """-DOCSTART- -X- -X- O
@@ -153,3 +154,28 @@ def test_csv_of_a_spreadsheet_that_separates_otherwise_is_read(tmp_path, sign):
     content = f'comment{sign}category\n"a{sign} ""b"", c"{sign}x\n1,5{sign}y\n'
     found = outcomes(write(tmp_path / "a.csv", content))
     assert found == [{"comment": f'a{sign} "b", c', "category": "x"}, {"comment": "1,5", "category": "y"}]
+
+
+def test_excels_separator_line_is_no_header(tmp_path):
+    assert outcomes(write(tmp_path / "a.csv", "sep=;\ncomment;category\na, b;x\n")) == [
+        {"comment": "a, b", "category": "x"}
+    ]
+
+
+def test_parquet_with_nanoseconds_is_read_and_one_with_two_columns_of_a_name_refused(tmp_path):
+    import pyarrow
+    from pyarrow import parquet
+
+    table = pyarrow.table({"text": ["a"], "at": pyarrow.array([1], pyarrow.timestamp("ns"))})
+    parquet.write_table(table, tmp_path / "a.parquet")
+    assert outcomes(tmp_path / "a.parquet")[0]["text"] == "a"
+    twice = pyarrow.Table.from_arrays([pyarrow.array(["a"]), pyarrow.array(["b"])], names=["text", "text"])
+    parquet.write_table(twice, tmp_path / "b.parquet")
+    assert "b.parquet has the column 'text' twice" in refusal(tmp_path / "b.parquet")
+
+
+def test_long_texts_make_small_chunks(tmp_path):
+    rows = [{"text": "x" * 400_000} for _ in range(7)]
+    write(tmp_path / "a.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    chunks = read_chunks(find_sources(tmp_path / "a.jsonl"), Columns({}, ["text"], ["text"]))
+    assert [len(chunk) for chunk in chunks] == [3, 3, 1]
