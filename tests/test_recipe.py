@@ -107,3 +107,30 @@ def test_a_missing_recipe_a_folder_and_bytes_that_are_not_utf8(tmp_path):
 def test_a_wrong_override_is_refused(tmp_path, override):
     with pytest.raises(RequestError, match="epoch"):
         load(tmp_path, MINIMAL, override)
+
+
+def test_a_link_keeps_its_name_for_its_suffix_says_how_it_is_read(tmp_path):
+    (tmp_path / "blobs").mkdir()
+    (tmp_path / "blobs" / "abcdef").write_text("{}")
+    (tmp_path / "train.jsonl").symlink_to(tmp_path / "blobs" / "abcdef")
+    path = tmp_path / "recipe.yaml"
+    path.write_text("task: classification\nbackbone: x\ndata: {train: train.jsonl}\n")
+    assert load_recipe(path).data.train == [str(tmp_path / "train.jsonl")]
+
+
+def test_a_folder_whose_name_looks_like_a_pattern_can_hold_patterns(tmp_path):
+    from keras_ft.data.readers import find_sources
+
+    folder = tmp_path / "[2024] data"
+    folder.mkdir()
+    (folder / "p-1.jsonl").write_text("{}")
+    (folder / "recipe.yaml").write_text("task: classification\nbackbone: x\ndata: {train: p-*.jsonl}\n")
+    names = load_recipe(folder / "recipe.yaml").data.train
+    assert [source.name for source in find_sources(names)] == ["p-1.jsonl"]
+
+
+def test_a_date_that_is_none_is_no_traceback(tmp_path):
+    path = tmp_path / "recipe.yaml"
+    path.write_text("task: 2024-13-45\n")
+    with pytest.raises(RequestError, match="is not valid YAML"):
+        load_recipe(path)

@@ -5,7 +5,7 @@ import os
 from importlib.metadata import distributions
 from pathlib import Path
 
-from packaging.requirements import Requirement
+from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from keras_ft.doctor.finding import Finding, bad, note
@@ -79,7 +79,10 @@ def _unmet() -> list[Finding]:
     findings = []
     for owner in distributions():
         for line in owner.requires or []:
-            requirement = Requirement(line)
+            try:
+                requirement = Requirement(line)
+            except InvalidRequirement:  # of an old package; pip itself passes over such lines
+                continue
             name = canonicalize_name(requirement.name)
             if name not in shared or canonicalize_name(owner.name or "") == "keras-ft":
                 continue

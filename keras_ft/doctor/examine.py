@@ -37,7 +37,7 @@ def examine(recipe: Path | None = None, out: str | None = None) -> Iterator[tupl
         *([recipe.parent] if recipe else []),
         *([Path(out)] if out and not is_remote(out) else []),
     ]
-    yield "packages", guarded(lambda: [python(), *packages(), *clashes()])
+    yield "packages", [*guarded(lambda: [python()]), *guarded(packages), *guarded(clashes)]
     found = probe(list(MODULES.values()))
     yield "imports", guarded(lambda: imports(found))
     yield "CPU", guarded(lambda: cpu(found))
@@ -50,11 +50,14 @@ def examine(recipe: Path | None = None, out: str | None = None) -> Iterator[tupl
 
 def guarded(check: Callable[[], Iterable[Finding]]) -> list[Finding]:
     """What a check found; where it broke, that."""
+    found: list[Finding] = []
     try:
-        return list(check())
+        for finding in check():
+            found.append(finding)
     except Exception as error:
         what = " ".join(f"this check broke ({type(error).__name__}: {error})".split())
-        return [note(what, "please report it; the other checks stand")]
+        found.append(note(what, "please report it; the other checks stand"))
+    return found
 
 
 def _recipe(recipe: Path, out: str | None, found: Probe) -> Iterable[Finding]:
