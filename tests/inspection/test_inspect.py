@@ -103,7 +103,20 @@ def test_a_label_that_is_never_measured_is_noted(tmp_path):
 
 def test_free_text_taken_for_labels_is_a_problem(tmp_path):
     (finding,) = found(inspected(clean(), tmp_path, "data.columns={text: label, label: text}"), "label_of_each_row")
-    assert finding.count == 160
+    assert (finding.count, finding.severity) == (160, "problem")
+    assert "each row has its own" in finding.what
+
+
+@pytest.mark.parametrize(
+    ("labels", "severities"), [(150, ["problem"]), (140, ["warning"]), (81, ["warning"]), (80, [])]
+)
+def test_few_rows_a_label_are_a_warning_and_a_problem_only_if_nearly_each_row_has_its_own(tmp_path, labels, severities):
+    data = clean()
+    rows = [json.loads(line) for line in data.lines["train"]]
+    data.lines["train"] = [json.dumps({**row, "label": f"l{i % labels}"}).encode() for i, row in enumerate(rows)]
+    findings = found(inspected(data, tmp_path), "label_of_each_row")
+    assert [finding.severity for finding in findings] == severities
+    assert all(("nearly each row" in f.what) == (f.severity == "problem") for f in findings)
 
 
 def test_imbalance_asks_for_class_weights(tmp_path):
@@ -153,7 +166,19 @@ def test_small_letters_for_a_cased_backbone_are_noted(tmp_path):
     assert found(inspected(clean(), tmp_path, "backbone.lowercase=false"), "case_mismatch")[0].count == 0
 
 
-@pytest.mark.parametrize("emoticons", [(":)", ":("), ("👍", "👎"), ("C++", "C")])
+@pytest.mark.parametrize("labels", [("-1", "0", "1"), ("C", "C#", "C++"), (".5", "5", "-.5"), ("-1000", "0", "1000")])
+def test_labels_that_differ_in_a_sign_are_no_variants(tmp_path, labels):
+    data = clean()
+    for split, lines in data.lines.items():
+        rows = [json.loads(line) for line in lines]
+        for i, row in enumerate(rows):
+            row["label"] = labels[0] if i < 4 else labels[1 + i % 2]
+        data.lines[split] = [json.dumps(row).encode() for row in rows]
+    inspection = inspected(data, tmp_path)
+    assert not found(inspection, "label_variant") + found(inspection, "label_typo")
+
+
+@pytest.mark.parametrize("emoticons", [(":)", ":("), ("👍", "👎"), ("C++", "C"), ("C#", "C"), ("-5", "5"), ("5%", "5")])
 def test_texts_that_symbols_tell_apart_are_no_conflict(tmp_path, emoticons):
     data = clean()
     for i, sign in enumerate(emoticons):

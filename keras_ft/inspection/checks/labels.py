@@ -1,5 +1,6 @@
 """Labels: too few of them, spelled in two ways, unknown to the model, out of balance."""
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator
 from difflib import get_close_matches
@@ -19,6 +20,7 @@ SIMILAR = 0.85  # difflib's ratio
 MOST_COMPARED = 1000  # labels; each rare one is compared to all frequent ones
 FEW = 10  # examples that a label needs at least to be learned
 IMBALANCE = 10.0
+ROW_OF_ITS_OWN, FEW_ROWS_A_LABEL = 0.9, 0.5  # distinct labels a row
 ENOUGH_ROWS = 20
 
 
@@ -36,11 +38,17 @@ def one_label(survey: Survey) -> Iterator[Finding]:
 def label_of_each_row(survey: Survey) -> Iterator[Finding]:
     """A column of free text or of numbers taken for labels."""
     distinct, rows = int(np.count_nonzero(survey.label_counts["train"])), len(survey.train)
-    if rows >= ENOUGH_ROWS and distinct > rows / 2:
-        what = f"{counted(distinct, 'label')} in {counted(rows, 'row')}: nearly each row has its own"
-        yield Finding(
-            "label_of_each_row", "problem", "train", distinct, what, "is data.columns.label the right column?"
-        )
+    if rows < ENOUGH_ROWS or distinct <= FEW_ROWS_A_LABEL * rows:
+        return
+    what = f"{counted(distinct, 'label')} in {counted(rows, 'row')}"
+    advice = "is data.columns.label the right column?"
+    if distinct > ROW_OF_ITS_OWN * rows:
+        own = "each row" if distinct == rows else "nearly each row"
+        yield Finding("label_of_each_row", "problem", "train", distinct, f"{what}: {own} has its own", advice)
+    else:
+        what = f"{what}: fewer than two rows a label on average"
+        advice += f" if so, add examples: a label needs about {FEW} to be learned"
+        yield Finding("label_of_each_row", "warning", "train", distinct, what, advice)
 
 
 @check("classification")
@@ -128,7 +136,11 @@ def _variants(survey: Survey) -> dict[int, int]:
     for number, label in enumerate(survey.label_names):
         alike[normalize(label) or label].append(number)
     counts = survey.label_counts["train"]
-    usual = {number: max(numbers, key=counts.__getitem__) for numbers in alike.values() for number in numbers}
+    usual = {
+        number: max((i for i in numbers if _may_mean(survey, number, i)), key=counts.__getitem__)
+        for numbers in alike.values()
+        for number in numbers
+    }
     return {number: meant for number, meant in usual.items() if number != meant}
 
 
@@ -142,9 +154,25 @@ def _typos(survey: Survey) -> dict[int, int]:
         label = survey.label_names[rare]
         frequent = {survey.label_names[i]: int(i) for i in np.flatnonzero(counts >= FREQUENT * counts[rare])}
         near = get_close_matches(label, frequent, n=1, cutoff=SIMILAR) if len(label) >= LONG_ENOUGH else []
-        if near and normalize(near[0]) != normalize(label) and _digits(near[0]) == _digits(label):
+        if not near or normalize(near[0]) == normalize(label) or _digits(near[0]) != _digits(label):
+            continue
+        if _may_mean(survey, int(rare), frequent[near[0]]):
             typos[int(rare)] = frequent[near[0]]
     return typos
+
+
+def _may_mean(survey: Survey, number: int, other: int) -> bool:
+    """False for labels that are different numbers, such as -1 and 1."""
+    values = _value(survey.label_names[number]), _value(survey.label_names[other])
+    return None in values or values[0] == values[1]
+
+
+def _value(label: str) -> float | None:
+    try:
+        value = float(label.replace("−", "-"))
+    except ValueError:
+        return None
+    return None if math.isnan(value) else value
 
 
 def _misspelled(survey: Survey, kind: str, how: str, meant: dict[int, int]) -> Iterator[Finding]:
