@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from functools import cache
+from html.entities import html5
 
 import numpy as np
 
@@ -27,9 +28,11 @@ _LOST_TWICE = "锟斤拷"  # two U+FFFD as UTF-8, read as GBK
 _TAGS = (
     "a|abbr|b|blockquote|body|br|code|div|em|font|h[1-6]|head|hr|html|i|img|li|ol|p|pre|script|span|strong|style|sub"
 )
+# A tag's first attribute has a value, or there is none: `x <b and c> d` is no tag. Nothing matches a line's end, which
+# also joins one text to the next.
 _MARKUP = re.compile(
-    rf"&(?:[a-zA-Z]{{2,8}}|#\d{{1,6}}|#[xX][0-9a-fA-F]{{1,6}});|(?<![\w#])#\d{{2,4}};"
-    rf"|</?(?:{_TAGS}|sup|table|td|th|tr|u|ul)(?:\s[^<>]{{0,300}})?/?>",
+    rf"&(?:(?P<entity>[a-z][a-z0-9]{{1,31}};)|#\d{{1,6}};|#x[0-9a-f]{{1,6}};)|(?<![\w#])#\d{{2,4}};"
+    rf"|</?(?:{_TAGS}|sup|table|td|th|tr|u|ul)(?:[ \t]+[a-z][\w:-]*[ \t]?=(?!=)[^<>\n]{{0,300}}|[ \t]*/?)>",
     re.IGNORECASE,
 )
 
@@ -85,7 +88,7 @@ def look_at(texts: list[str]) -> Characters:
     broken = {i for i, _ in odd["mojibake"]}  # holds control characters too, but that is not what is wrong with it
     odd["control_character"] = [(i, at) for i, at in odd["control_character"] if i not in broken]
     begins = np.flatnonzero(marks & BEGINS_MARKUP)
-    markup = np.array([at for at in begins.tolist() if _MARKUP.match(joined, at)], np.int64)
+    markup = np.array([at for at in begins.tolist() if _is_markup(joined, at)], np.int64)
     odd["markup"] = _first_by_row(markup, row, starts)
     return Characters(
         script=script,
@@ -110,6 +113,11 @@ def _first_by_row(at: np.ndarray, row: np.ndarray, starts: np.ndarray) -> list[t
     """Rows that rising places of characters lie in → each row once, with the place of its first within its text."""
     rows, first = np.unique(row[at], return_index=True)
     return [(int(i), int(at[j] - starts[i])) for i, j in zip(rows, first, strict=True)]
+
+
+def _is_markup(text: str, at: int) -> bool:
+    match = _MARKUP.match(text, at)
+    return match is not None and (match["entity"] is None or match["entity"] in html5)
 
 
 def _is_mojibake(text: str) -> bool:
