@@ -7,6 +7,7 @@ from typing import Any
 
 from keras_ft.data.readers import Source
 from keras_ft.data.readers.registry import Numbered
+from keras_ft.inspection.finding import writable
 
 TYPES = {str: "text", bool: "boolean", int: "number", float: "number", list: "list", dict: "object"}
 
@@ -39,8 +40,8 @@ class ColumnCounts:
             counter[type(None) if empty else type(value)] += 1
 
     def to_json(self) -> dict[str, dict[str, Any]]:
-        """Column → how many records fill it, and with values of which types."""
-        return {name: dict(self._column(counter)) for name, counter in self._types.items()}
+        """Column → how many records fill it, and with values of which types; names as `writable` gives them."""
+        return {writable(name): dict(self._column(counter)) for name, counter in self._types.items()}
 
     def _column(self, counter: Counter[type]) -> Iterator[tuple[str, Any]]:
         filled: Counter[str] = Counter()

@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 Severity = Literal["problem", "warning", "note"]
@@ -50,6 +50,11 @@ class Finding:
     advice: str
     places: Sequence[Place] = field(default_factory=list)
 
+    def writable(self) -> "Finding":
+        """The same in characters that can be written, whatever the names of files and columns are."""
+        places = [Place(writable(place.where), writable(place.shows)) for place in self.places]
+        return replace(self, what=writable(self.what), advice=writable(self.advice), places=places)
+
     def to_json(self) -> dict[str, Any]:
         """As one object."""
         return {
@@ -78,6 +83,11 @@ def excerpt(text: str, at: int = 0) -> str:
 
 def _is_visible(char: str) -> bool:
     return char == "\u200d" or unicodedata.category(char)[0] != "C"  # U+200D joins emoji
+
+
+def writable(text: str) -> str:
+    r"""Half a surrogate pair, which UTF-8 cannot hold, as `\ud800`: a key in JSON may have one, or a file's name."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def counted(count: int, singular: str, plural: str = "") -> str:

@@ -58,7 +58,7 @@ def inspect(recipe: Recipe, pretrained: Pretrained, tell: Tell) -> Inspection:
         RequestError: the recipe or the name of a file is wrong. What is wrong in a file is a finding.
     """
     seen = survey(recipe, pretrained, tell)
-    findings = [finding for check in checks_for(seen.kind.name) for finding in check(seen)]
+    findings = [finding.writable() for check in checks_for(seen.kind.name) for finding in check(seen)]
     settings = {
         "task": seen.kind.name,
         "backbone": seen.backbone,

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from keras_ft.inspection.characters import script_names
+from keras_ft.inspection.finding import writable
 from keras_ft.inspection.lengths import distribution, padding, truncation
 from keras_ft.inspection.row_index import first_alike
 from keras_ft.inspection.split_survey import SplitSurvey
@@ -52,7 +53,7 @@ def _of_split(survey: Survey, split: SplitSurvey) -> dict[str, Any]:
 
 def _columns(survey: Survey, split: SplitSurvey) -> dict[str, dict[str, Any]]:
     wanted = [*survey.kind.text_columns, *survey.kind.target_columns]
-    read_as = {survey.recipe.data.columns.get(name, name): name for name in wanted}
+    read_as = {writable(survey.recipe.data.columns.get(name, name)): name for name in wanted}
     found = split.columns.to_json()
     return {name: {**column, "read_as": read_as.get(name)} for name, column in found.items()}
 

@@ -1,6 +1,7 @@
 """What people see of an inspection: lines of 80 columns, a page, JSON, exit codes."""
 
 import json
+import os
 import re
 import sys
 
@@ -10,6 +11,7 @@ from typer.testing import CliRunner
 
 from keras_ft.cli import app, main
 from keras_ft.evaluation.report.inspection import write_inspection_page
+from keras_ft.inspection.files import write_json
 from keras_ft.inspection.terminal import lines
 from tests.inspection.planted import clean, inspected, planted, write
 
@@ -66,6 +68,23 @@ def test_strict_exits_with_1_only_if_there_is_a_problem(recipe, tmp_path):
     assert html.read_text("utf-8").startswith("<!DOCTYPE html>")
     assert run(app, ["inspect", str(recipe), "--strict"]).exit_code == 1
     assert run(app, ["inspect", str(write(clean(), tmp_path)), "--strict"]).exit_code == 0
+
+
+def test_names_that_utf8_cannot_hold_are_escaped_wherever_they_are_shown(tmp_path):
+    data = clean()
+    data.lines["train"] += [b'{"text\\ud800": 1, "label": "positive"}', b'{"text": "good & bad", "label": ""}']
+    recipe = write(data, tmp_path)
+    train = tmp_path / os.fsdecode(b"train\xff.jsonl")
+    (tmp_path / "train.jsonl").rename(train)
+    recipe.write_text(recipe.read_text("utf-8").replace("train.jsonl", "train*.jsonl"), encoding="utf-8")
+    inspection = inspected(recipe)
+    write_json(inspection.to_json(), tmp_path / "found.json")
+    found = json.loads((tmp_path / "found.json").read_text("utf-8"))
+    assert "text\\ud800" in found["splits"]["train"]["columns"]
+    assert any(f["where"][0]["place"].startswith("train\\udcff.jsonl line 1") for f in found["findings"])
+    for shown in (page_of(inspection, str(train), tmp_path), "\n".join(lines(inspection, color=False))):
+        assert "text\\ud800" in shown
+        assert "train\\udcff.jsonl line 1" in shown
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_ft.evaluation.report import figures
 from keras_ft.evaluation.report.page import Block, Figure, Findings, Numbers, Paragraph, Section, Table, page
-from keras_ft.inspection.finding import share
+from keras_ft.inspection.finding import share, writable
 from keras_ft.inspection.inspect import Inspection
 
 MOST_LABELS = 200
@@ -41,7 +41,7 @@ def write_inspection_page(inspection: Inspection, file: Path, title: str) -> Non
     """
     settings, rows = inspection.settings, inspection.splits["all"]["rows"]
     subtitle = f"{rows:,} rows for {settings['task']} · backbone {settings['backbone']}"
-    html = page(f"Inspection of {title}", inspection_sections(inspection.to_json()), subtitle)
+    html = page(f"Inspection of {writable(title)}", inspection_sections(inspection.to_json()), subtitle)
     file.write_text(html, encoding="utf-8")
 
 
