@@ -4,13 +4,14 @@ import json
 import os
 import re
 import sys
+from importlib.resources import files
 
 import pytest
 from rich.cells import cell_len
 from typer.testing import CliRunner
 
 from keras_ft.cli import app, main
-from keras_ft.evaluation.report.inspection import write_inspection_page
+from keras_ft.evaluation.report.inspection import inspection_sections, write_inspection_page
 from keras_ft.inspection.files import write_json
 from keras_ft.inspection.terminal import lines
 from tests.inspection.planted import clean, inspected, planted, write
@@ -57,6 +58,20 @@ def test_the_page_shows_texts_as_texts_and_loads_nothing(inspection, tmp_path):
     assert "&lt;recipe&gt;" in text
     assert not re.search(r"(src|href)=\"[^#]", text)
     assert len(re.findall(r'<li class="(problem|warning|note)"', text)) == len(inspection.findings)
+
+
+def test_shares_of_labels_are_sorted_as_numbers(inspection):
+    sections = inspection_sections(inspection.to_json())
+    (table,) = next(section.blocks for section in sections if section.title == "Labels in the data")
+    assert table.sortable
+    assert table.numeric == [False, True, True, True, True]
+    parts = [row[-1] for row in table.cells]
+    assert all(
+        part.text.endswith(" %") and float(part.text[:-2]) == pytest.approx(part.value, abs=0.5) for part in parts
+    )
+    assert len({len(part.text) for part in parts}) > 1  # as texts they sort otherwise
+    script = files("keras_ft.evaluation.report").joinpath("page.js").read_text("utf-8")
+    assert 'parseFloat(key(row).replaceAll(",", ""))' in script  # "0.35 %" alone is not a number to JavaScript
 
 
 def test_strict_exits_with_1_only_if_there_is_a_problem(recipe, tmp_path):

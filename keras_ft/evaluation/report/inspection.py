@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from keras_ft.evaluation.report import figures
-from keras_ft.evaluation.report.page import Block, Figure, Findings, Numbers, Paragraph, Section, Table, page
+from keras_ft.evaluation.report.page import Block, Cell, Figure, Findings, Numbers, Paragraph, Section, Table, page
 from keras_ft.inspection.finding import share, writable
 from keras_ft.inspection.inspect import Inspection
 
@@ -97,7 +97,8 @@ def _labels(splits: dict[str, Any]) -> Table:
     labels, total = splits["train"]["labels"], splits["train"]["rows"]
     names = list(labels["rows"])[:MOST_LABELS]
     counts = [[split["labels"]["rows"].get(name, 0) for split in splits.values()] for name in names]
-    rows = [[name, *found, share(found[0], total)] for name, found in zip(names, counts, strict=True)]
+    shares = [Cell(100 * found[0] / total, shown=share(found[0], total)) for found in counts]  # percent
+    rows = [[name, *found, part] for name, found, part in zip(names, counts, shares, strict=True)]
     caption = (
         f"{labels['count']:,} labels; the most frequent is {labels['ratio']:g} times as frequent as the rarest"
         f"{f' (the first {MOST_LABELS} are shown)' if labels['count'] > MOST_LABELS else ''}"

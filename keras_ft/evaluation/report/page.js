@@ -8,8 +8,9 @@ for (const table of document.querySelectorAll("table.sortable")) {
     button.addEventListener("click", () => {
       const down = head.getAttribute("aria-sort") !== "descending";
       const key = (row) => row.children[column].textContent.trim();
+      const number = (row) => parseFloat(key(row).replaceAll(",", "")); // leaves out a sign behind it
       const compare = head.classList.contains("number")
-        ? (a, b) => key(a).replaceAll(",", "") - key(b).replaceAll(",", "")
+        ? (a, b) => number(a) - number(b)
         : (a, b) => key(a).localeCompare(key(b));
       const rows = [...table.tBodies[0].rows].sort((a, b) => (down ? -1 : 1) * compare(a, b));
       table.tBodies[0].append(...rows);

@@ -27,6 +27,7 @@ class Cell:
         wrong: coloured as a mistake instead of as a success.
         mark: set off from its neighbours, such as a setting that is not the default.
         note: a sign behind the value.
+        shown: what people read instead of a number, such as "0.35 %"; it begins with the number that it is sorted by.
     """
 
     value: str | int | float
@@ -34,6 +35,7 @@ class Cell:
     wrong: bool = False
     mark: bool = False
     note: str = ""
+    shown: str = ""
 
     @property
     def is_number(self) -> bool:
@@ -43,7 +45,7 @@ class Cell:
     @property
     def text(self) -> str:
         """As people read it."""
-        return (number_text(self.value) if self.is_number else str(self.value)) + self.note
+        return (self.shown or (number_text(self.value) if self.is_number else str(self.value))) + self.note
 
 
 @dataclass(frozen=True)
