@@ -32,6 +32,12 @@ def distribution(lengths: np.ndarray) -> dict[str, Any]:
     }
 
 
+def has_tail(histogram: list[dict[str, int]]) -> bool:
+    """Whether the last bar spans more lengths than the others, so that it cannot be drawn to their scale."""
+    first, last = histogram[0], histogram[-1]
+    return last["to"] - last["from"] > first["to"] - first["from"]
+
+
 def truncation(lengths: np.ndarray, max_length: int) -> dict[str, Any]:
     """What is lost at a limit."""
     over = lengths - max_length

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from keras_ft.inspection.finding import SEVERITIES, Finding, counted, share
 from keras_ft.inspection.inspect import Inspection
+from keras_ft.inspection.lengths import has_tail
 
 WIDTH = 80
 STYLES = {"problem": "bold red", "warning": "yellow", "note": "cyan"}
@@ -144,6 +145,8 @@ def _lengths(train: dict[str, Any], settings: dict[str, Any]) -> RenderableType:
     most = max(bar["rows"] for bar in bars)
     for bar in bars:
         upto = f"–{bar['to']:,}" if bar["to"] > bar["from"] else ""
+        if bar is bars[-1] and has_tail(bars):
+            upto = " or more"
         table.add_row(
             f"{bar['from']:,}{upto}", f"{bar['rows']:,}", Text("█" * round(BAR * bar["rows"] / most), style="blue")
         )

@@ -54,8 +54,10 @@ def lines(series: Sequence[Series], x_label: str, y_label: str) -> Markup:
     return _svg(draw, f"lines {x_label} {y_label}")
 
 
-def bars(edges: np.ndarray, counts: np.ndarray, x_label: str, y_label: str, limit: float | None = None) -> Markup:
-    """A histogram; `limit` is drawn as a line across."""
+def bars(
+    edges: np.ndarray, counts: np.ndarray, x_label: str, y_label: str, limit: float | None = None, tail: str = ""
+) -> Markup:
+    """A histogram; `limit` is drawn as a line across, `tail` names the last bar where it holds all that is larger."""
 
     def draw(axes: Any) -> None:
         axes.bar(edges[:-1], counts, np.diff(edges), align="edge", color=GOOD, edgecolor="none")
@@ -63,8 +65,18 @@ def bars(edges: np.ndarray, counts: np.ndarray, x_label: str, y_label: str, limi
             axes.axvline(limit, color=BAD, linestyle="--", linewidth=1)
         axes.set(xlabel=x_label, ylabel=y_label)
         axes.grid(visible=False, axis="x")
+        if tail:
+            _name_tail(axes, edges, tail)
 
     return _svg(draw, f"bars {x_label} {y_label}")
+
+
+def _name_tail(axes: Any, edges: np.ndarray, name: str) -> None:
+    """The name under the last bar, and numbers only where they leave it room."""
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    last, width = edges[-2], edges[-1] - edges[-2]
+    ticks = [tick for tick in axes.get_xticks() if edges[0] <= tick <= last - 2 * width]
+    axes.set_xticks([*ticks, last + width / 2], [*(f"{tick:,.0f}" for tick in ticks), name])
 
 
 def reliability(points: Sequence[Series], counts: np.ndarray) -> Markup:

@@ -4,11 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from markupsafe import Markup
 
 from keras_ft.evaluation.report import figures
 from keras_ft.evaluation.report.page import Block, Cell, Figure, Findings, Numbers, Paragraph, Section, Table, page
 from keras_ft.inspection.finding import share, writable
 from keras_ft.inspection.inspect import Inspection
+from keras_ft.inspection.lengths import has_tail
 
 MOST_LABELS = 200
 Found = dict[str, Any]  # what `Inspection.to_json` gives, and RUN/inspection.json holds
@@ -108,7 +110,6 @@ def _labels(splits: dict[str, Any]) -> Table:
 
 def _lengths(train: Found, limit: int) -> list[Block]:
     length, bars = train["length"], train["length"]["histogram"]
-    edges = np.array([*(bar["from"] for bar in bars), bars[-1]["to"] + 1])
     numbers = [
         ("mean tokens", f"{length['mean']:,}"),
         ("median", f"{length['median']:,}"),
@@ -120,6 +121,15 @@ def _lengths(train: Found, limit: int) -> list[Block]:
         ("with keras_ft", "0 %"),
     ]
     says = f"Histogram: half of the texts have at most {length['median']} tokens, the longest {length['max']}."
-    line = limit if length["max"] >= 0.5 * limit else None
-    figure = figures.bars(edges, np.array([bar["rows"] for bar in bars]), "tokens", "texts", line)
+    figure = _histogram(bars, limit if length["max"] >= 0.5 * limit else None)
     return [Numbers(numbers), Figure("Tokens of a text of train, special tokens included", says, figure)]
+
+
+def _histogram(bars: list[dict[str, int]], limit: int | None) -> Markup:
+    starts, counts = [bar["from"] for bar in bars], np.array([bar["rows"] for bar in bars])
+    if not has_tail(bars):
+        return figures.bars(np.array([*starts, bars[-1]["to"] + 1]), counts, "tokens", "texts", limit)
+    edges = np.array([*starts, 2 * starts[-1] - starts[-2]])
+    if limit is not None and limit >= starts[-1]:  # within the tail it has no place
+        limit = None
+    return figures.bars(edges, counts, "tokens", "texts", limit, f"{starts[-1]:,} or more")
