@@ -51,7 +51,6 @@ TRAIN = ("train", "recipe.yaml", "--out", "runs/new")
     ("beginning", "data", "recipe", "command"),
     [
         ("comments.csv line 2 has no 'text'", None, RECIPE.replace("  columns", "  # columns"), TRAIN),
-        ("comments.csv line 2 has no 'comment'; its columns are 'comment;", "comment;category\na;b\n", None, TRAIN),
         ("comments.csv line 17 is not UTF-8", HEADER + "".join(with_row(17, "caf\xe9,bad\n")), None, TRAIN),
         ("comments.csv line 9 has 3 columns", HEADER + "".join(with_row(9, "Bad, bad,bad\n")), None, TRAIN),
         ("comments.csv line 5 has no 'category'", HEADER + "".join(with_row(5, "So so,\n")), None, TRAIN),
@@ -63,7 +62,7 @@ TRAIN = ("train", "recipe.yaml", "--out", "runs/new")
         ("backbone bert_base_zhh", None, RECIPE.replace("minilm_l6_en_uncased", "bert_base_zhh"), TRAIN),
         ("runs/comments belongs", None, RECIPE.replace("8", "10"), ("train", "recipe.yaml", "--out", "runs/comments")),
         ("models/5 should end", None, None, ("export", "runs/comments", "--to", "models/5")),
-        ("runs/comments: no version folder", None, None, ("serve", "runs/comments")),
+        ("runs/comments is a run", None, None, ("serve", "runs/comments")),
     ],
 )
 def test_a_message_is_as_the_page_has_it(folder, capsys, monkeypatch, beginning, data, recipe, command):
