@@ -96,10 +96,10 @@ def test_names_that_utf8_cannot_hold_are_escaped_wherever_they_are_shown(tmp_pat
     write_json(inspection.to_json(), tmp_path / "found.json")
     found = json.loads((tmp_path / "found.json").read_text("utf-8"))
     assert "text\\ud800" in found["splits"]["train"]["columns"]
-    assert any(f["where"][0]["place"].startswith("train\\udcff.jsonl line 1") for f in found["findings"])
+    assert any(f["where"][0]["place"].startswith("train\ufffd.jsonl line 1") for f in found["findings"])
     for shown in (page_of(inspection, str(train), tmp_path), "\n".join(lines(inspection, color=False))):
         assert "text\\ud800" in shown
-        assert "train\\udcff.jsonl line 1" in shown
+        assert "train\ufffd.jsonl line 1" in shown
 
 
 @pytest.mark.parametrize(
