@@ -235,8 +235,41 @@ HUGGING_FACE_OPTIONS = [
 def test_tokenizer_json_is_followed(small_vocabulary, tmp_path, hard_lines, options):
     expected = reference(small_vocabulary, max_characters_per_word=7, **options)
     expected.save(str(tmp_path / "tokenizer.json"))
-    (tmp_path / "tokenizer_config.json").write_text('{"do_lower_case": true, "strip_accents": true}')  # loses
+    config = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "do_lower_case": True,
+        "strip_accents": True,
+    }  # not read by it
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(config))
     assert differing_lines(WordPieceTokenizer.from_hugging_face(tmp_path), expected, hard_lines) == []
+
+
+@pytest.mark.parametrize("tokenizer_class", [{}, {"tokenizer_class": "BertTokenizerFast"}])
+@pytest.mark.parametrize(
+    ("done", "key", "said"),
+    [
+        ({"lowercase": False}, "do_lower_case", True),
+        ({"lowercase": True}, "do_lower_case", False),
+        ({"lowercase": True}, "strip_accents", False),
+        ({"lowercase": False}, "strip_accents", True),
+        ({"handle_chinese_chars": False}, "tokenize_chinese_chars", True),
+    ],
+)
+def test_a_config_that_contradicts_tokenizer_json_is_refused(
+    small_vocabulary, tmp_path, tokenizer_class, done, key, said
+):
+    reference(small_vocabulary, **done).save(str(tmp_path / "tokenizer.json"))
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({**tokenizer_class, key: said}))
+    values = f"{key} {json.dumps(said)}, but tokenizer.json beside it does {json.dumps(not said)}"
+    with pytest.raises(RequestError, match=rf"tokenizer_config\.json says {values}.*make them agree"):
+        WordPieceTokenizer.from_hugging_face(tmp_path)
+
+
+@pytest.mark.parametrize("config", [{}, {"do_lower_case": False, "strip_accents": None}, {"strip_accents": False}])
+def test_a_config_that_agrees_or_says_nothing_is_no_contradiction(small_vocabulary, tmp_path, config):
+    reference(small_vocabulary, lowercase=False).save(str(tmp_path / "tokenizer.json"))
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(config))
+    assert not WordPieceTokenizer.from_hugging_face(tmp_path).lowercase
 
 
 @pytest.mark.parametrize("options", HUGGING_FACE_OPTIONS)
