@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from pathlib import Path
 
 from keras_ft.errors import RequestError, WorkError
@@ -39,6 +40,9 @@ def fetch_hugging_face(name: str) -> Path:
 def fetch_kaggle(name: str) -> Path:
     """The local folder of `kaggle://user/model/keras/variation` or `…/version`.
 
+    Which version is the newest only Kaggle knows; where it cannot be reached, the highest cached one is taken, and a
+    line on stderr says so.
+
     Raises:
         RequestError: there is no such model, it is private or gated, or the name is not of this form.
         WorkError: it could not be fetched.
@@ -64,7 +68,27 @@ def fetch_kaggle(name: str) -> Path:
                 f"backbone {name} does not exist, is private, or wants its terms accepted on kaggle.com ({status});"
                 " check the name, or set KAGGLE_API_TOKEN"
             ) from None
-        raise WorkError(f"backbone {name} could not be fetched ({_line(error)}); check the network") from error
+        cached = _newest_cached(handle) if _is_unreachable(error) else None
+        if cached is None:
+            raise WorkError(f"backbone {name} could not be fetched ({_line(error)}); check the network") from error
+        print(f"Kaggle cannot be reached: {name} is taken from the cache, version {cached.name}", file=sys.stderr)
+        return cached
+
+
+def _is_unreachable(error: Exception) -> bool:
+    import requests  # of kagglehub
+
+    return isinstance(error, requests.ConnectionError | requests.Timeout | ConnectionError | TimeoutError)
+
+
+def _newest_cached(handle: str) -> Path | None:
+    """The folder of the highest version of an unversioned handle that lies whole in Kaggle's cache."""
+    from kagglehub.config import get_cache_folder
+
+    folder = Path(get_cache_folder(), "models", handle)  # VERSION/, and VERSION.complete once all of it is there
+    versions = [int(path.stem) for path in folder.glob("*.complete") if path.stem.isdecimal()]
+    whole = [folder / str(version) for version in sorted(versions) if (folder / str(version)).is_dir()]
+    return whole[-1] if whole else None
 
 
 def _snapshot(name: str, repository: str, revision: str | None, files: list[str]) -> Path:

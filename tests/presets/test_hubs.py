@@ -8,10 +8,12 @@ import kagglehub
 import keras_hub
 import numpy as np
 import pytest
+import requests
 from huggingface_hub import constants, errors
 from kagglehub.exceptions import KaggleApiHTTPError, UnauthenticatedError
 
 from keras_ft.errors import RequestError, WorkError
+from keras_ft.presets.hubs import fetch_kaggle
 from keras_ft.presets.load import cached_presets, load_pretrained
 from tests.tiny import TOKENS, write_hugging_face
 
@@ -185,6 +187,42 @@ def test_what_kaggle_answers_is_one_line(monkeypatch, error, kind, message):
     with pytest.raises(kind, match=message) as raised:
         load_pretrained("kaggle://keras/bert/keras/bert_tiny_en_uncased")
     assert "\n" not in str(raised.value)
+
+
+@pytest.fixture
+def no_kaggle(monkeypatch):
+    """kagglehub as it is, with a line that is cut."""
+
+    def cut(*arguments, **options):
+        raise requests.ConnectionError("no\nroute")
+
+    monkeypatch.setattr(requests.Session, "send", cut)
+
+
+def cache_kaggle(folder: Path, version: int, complete: bool = True) -> Path:
+    """Lay a preset down as kagglehub would have."""
+    written = write_keras_hub(folder / "kaggle" / "models" / "keras" / "bert" / "keras" / "bert_tiny" / str(version))
+    if complete:
+        written.with_name(f"{version}.complete").touch()
+    return written
+
+
+def test_without_a_network_the_newest_cached_version_is_taken_and_told(tmp_path, hub_cache, no_kaggle, capsys):
+    for version, complete in ((9, True), (10, True), (11, False)):
+        cache_kaggle(tmp_path, version, complete)
+    assert fetch_kaggle("kaggle://keras/bert/keras/bert_tiny").name == "10"
+    told = capsys.readouterr().err
+    assert "Kaggle cannot be reached" in told
+    assert told.endswith("bert_tiny is taken from the cache, version 10\n")
+    assert fetch_kaggle("kaggle://keras/bert/keras/bert_tiny/9").name == "9"
+    assert capsys.readouterr().err == ""
+
+
+def test_without_a_network_what_is_not_wholly_cached_is_an_error(tmp_path, hub_cache, no_kaggle):
+    cache_kaggle(tmp_path, 11, complete=False)
+    for name in ("kaggle://keras/bert/keras/bert_tiny", "kaggle://keras/bert/keras/bert_tiny/11"):
+        with pytest.raises(WorkError, match=r"could not be fetched \(no route\); check the network"):
+            fetch_kaggle(name)
 
 
 def test_cached_models_are_listed_as_the_recipe_names_them(tmp_path, hub_cache):
