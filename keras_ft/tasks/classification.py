@@ -24,7 +24,6 @@ from keras_ft.tasks.confidence import (
     FEWEST_EXAMPLES,
     Threshold,
     choose_threshold,
-    confidences,
     fit_temperature,
     nats,
 )
@@ -236,7 +235,7 @@ class Classification(Task):
         }
         if isinstance(self.abstain, dict):
             wanted = self.abstain["accuracy"]
-            chosen = choose_threshold(confidences(logits, self.temperature), correct, wanted)
+            chosen = choose_threshold(self.answer(outputs, top_k=1)["score"].numpy(), correct, wanted)
             self.abstain = chosen.score
             tell(_threshold_line(chosen, wanted))
             found |= {"abstain_below": chosen.score, "coverage": chosen.coverage}
@@ -270,7 +269,7 @@ def _temperature(logits: np.ndarray, label: np.ndarray, correct: np.ndarray, tel
 
 def _threshold_line(chosen: Threshold, wanted: float) -> str:
     line = (
-        f"Abstaining below a score of {chosen.score:.4f}: {chosen.answered:,} validation examples "
+        f"Abstaining below a score of {chosen.score:.7g}: {chosen.answered:,} validation examples "
         f"({chosen.coverage:.1%}) are answered, {chosen.accuracy:.1%} of them right"
     )
     if chosen.accuracy < wanted:

@@ -55,30 +55,29 @@ def fit_temperature(logits: np.ndarray, label: np.ndarray) -> float:
     return round(float(np.exp(found.x)), 4)  # what lies beyond is noise, and would differ between two runs of a recipe
 
 
-def confidences(logits: np.ndarray, temperature: float) -> np.ndarray:
-    """The probability of the most probable class, `(examples,)` float64."""
-    from scipy.special import softmax
-
-    return softmax(logits.astype(np.float64) / temperature, axis=-1).max(axis=-1)
-
-
 def choose_threshold(score: np.ndarray, correct: np.ndarray, accuracy: float) -> Threshold:
     """The lowest threshold whose answers reach an accuracy; if none does, the one that comes nearest.
 
-    It lies halfway between two neighbouring scores, so that rounding does not move an example across it.
+    It is a float32, as served scores are, and lies halfway between two neighbouring ones, so that rounding does not
+    move an example across it; where no float32 lies between them, it is the upper one. Scores equal to it are answered.
 
     Args:
-        score: `(examples,)` of the best label.
+        score: `(examples,)` of the best label, as they are served.
         correct: `(examples,)` bool.
         accuracy: wanted of the answered examples.
     """
+    score = score.astype(np.float32)
     order = np.argsort(-score, kind="stable")
-    score, correct = score[order], correct[order]
-    reached = np.cumsum(correct) / np.arange(1, len(score) + 1)  # by the number of answered examples
-    ends = np.flatnonzero(np.append(score[1:] < score[:-1], True))  # equal scores are answered together
+    falling = score[order]
+    reached = np.cumsum(correct[order]) / np.arange(1, len(score) + 1)  # by the number of answered examples
+    ends = np.flatnonzero(np.append(falling[1:] < falling[:-1], True))  # equal scores are answered together
     good = ends[reached[ends] >= accuracy]
     last = good[-1] if len(good) else ends[reached[ends] == reached[ends].max()][-1]
-    below = score[last + 1] if last + 1 < len(score) else 0.0
-    answered = int(last) + 1
-    middle = float((score[last] + below) / 2)
-    return Threshold(middle if below else 0.0, answered / len(score), float(reached[last]), answered)
+    threshold = _between(falling[last], falling[last + 1]) if last + 1 < len(score) else np.float32(0)
+    answered = score >= threshold
+    return Threshold(float(threshold), float(answered.mean()), float(correct[answered].mean()), int(answered.sum()))
+
+
+def _between(above: np.float32, below: np.float32) -> np.float32:
+    middle = np.float32((float(above) + float(below)) / 2)
+    return middle if middle > below else above

@@ -96,6 +96,19 @@ def test_calibration_finds_a_temperature_and_then_a_threshold_on_its_scores():
     assert [line.split()[0] for line in told] == ["Temperature", "Abstaining"]
 
 
+@pytest.mark.parametrize("wanted", [0.9, 0.99])
+def test_a_very_confident_model_is_answered_as_calibration_says(wanted):
+    rng = np.random.default_rng(0)
+    gap = rng.uniform(10, 30, 2000)  # above about 17, the score is 1 in float32
+    outputs = {"logits": np.stack([gap, 0 * gap, 0 * gap], axis=1).astype("float32")}
+    wrong = rng.random(2000) < np.where(gap > 20, 0.005, 0.3)
+    made = task(abstain={"accuracy": wanted})
+    found = made.calibrate(outputs, {"label": wrong.astype("int32")}, lambda line: None)
+    answered = made.answer(outputs)["label"].numpy() != b""
+    assert answered.mean() == found["coverage"] < 1
+    assert (~wrong)[answered].mean() == found["answered_accuracy"]
+
+
 @pytest.mark.parametrize(("sample", "why"), [((60, 6), "60 validation examples are too few"), ((200, 0), "is wrong")])
 def test_where_validation_tells_nothing_the_temperature_stays_one(sample, why):
     made, told = task(temperature="auto"), []

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from keras_ft.tasks.confidence import choose_threshold, confidences, fit_temperature, nats
+from keras_ft.tasks.confidence import choose_threshold, fit_temperature, nats
 
 
 def sample(temperature: float, examples: int = 4000) -> tuple[np.ndarray, np.ndarray]:
@@ -32,11 +32,6 @@ def test_no_mistakes_or_nothing_but_mistakes_stay_within_bounds():
     assert fit_temperature(logits, (np.arange(30) + 1) % 3) == pytest.approx(10, rel=1e-3)
 
 
-def test_confidence_is_the_best_probability():
-    logits = np.array([[2.0, 0.0], [0.0, 8.0]], "float32")
-    np.testing.assert_allclose(confidences(logits, 2.0), softmax(logits / 2, axis=-1).max(-1))
-
-
 SCORE = np.array([0.9, 0.6, 0.8, 0.7, 0.5])
 CORRECT = np.array([True, True, True, False, False])
 
@@ -55,6 +50,20 @@ def test_the_lowest_threshold_that_reaches_the_accuracy_is_chosen(accuracy, scor
 def test_equal_scores_are_answered_together():
     chosen = choose_threshold(np.array([0.9, 0.9, 0.4]), np.array([True, False, False]), 0.9)
     assert (chosen.answered, chosen.accuracy) == (2, 0.5)
+
+
+def test_scores_that_are_served_as_equal_are_answered_together():
+    score = 1 - np.array([1e-12, 1e-10, 1e-9, 0.5])  # three times 1 in float32
+    chosen = choose_threshold(score, np.array([True, True, False, False]), 0.99)
+    assert (chosen.answered, chosen.accuracy) == (3, 2 / 3)
+
+
+@pytest.mark.parametrize("above", [np.float32(1), np.float32(1) - np.spacing(np.float32(0.5)), np.float32(0.7)])
+def test_between_neighbouring_floats_the_threshold_keeps_them_apart(above):
+    below = np.nextafter(above, np.float32(0))
+    chosen = choose_threshold(np.array([below, above, above]), np.array([False, True, True]), 1.0)
+    assert chosen.score == np.float32(chosen.score) == above
+    assert (chosen.answered, chosen.accuracy) == (2, 1.0)
 
 
 def test_an_accuracy_out_of_reach_gives_the_best_there_is():
