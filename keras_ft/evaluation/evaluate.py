@@ -15,6 +15,10 @@ from keras_ft.layers.task_model import TaskModel
 from keras_ft.tasks.base import Task
 
 EXAMPLES_AT_ONCE = 64
+# What calibration holds in memory, about 14 times its logits; more would not make a temperature better.
+CALIBRATION_EXAMPLES = 20_000
+CALIBRATION_LOGITS = 20_000_000
+FEWEST_CALIBRATION_EXAMPLES = 1_000
 
 
 @dataclass(frozen=True)
@@ -76,14 +80,15 @@ def evaluated(eval_step: EvalStep, arrays: TokenArrays, batch_size: int = EXAMPL
 
 
 def calibrate(eval_step: EvalStep, task: Task, arrays: TokenArrays, tell: Callable[[str], None]) -> dict[str, float]:
-    """Let the task learn from what the trained model says to validation; see `Task.calibrate`.
+    """Let the task learn from what the trained model says to validation, or an even part of it; see `Task.calibrate`.
 
     Args:
         eval_step: an engine's; it answers as before until it is compiled anew.
         task: is changed.
-        arrays: of the validation set.
+        arrays: of the validation set; of a large one as much is taken as fits into memory.
         tell: is given a line for the user.
     """
+    arrays = _calibration_examples(arrays, task.num_outputs, tell)
     outputs: dict[str, list[np.ndarray]] = {}
     targets: dict[str, list[np.ndarray]] = {name: [] for name in task.axes}
     for tensors, found in evaluated(eval_step, arrays):
@@ -92,6 +97,15 @@ def calibrate(eval_step: EvalStep, task: Task, arrays: TokenArrays, tell: Callab
         for name in task.axes:
             targets[name].append(tensors[name])
     return task.calibrate(_joined(outputs), _joined(targets), tell)
+
+
+def _calibration_examples(arrays: TokenArrays, num_outputs: int, tell: Callable[[str], None]) -> TokenArrays:
+    count = arrays.num_examples
+    taken = min(CALIBRATION_EXAMPLES, max(FEWEST_CALIBRATION_EXAMPLES, CALIBRATION_LOGITS // num_outputs))
+    if count <= taken:
+        return arrays
+    tell(f"Calibrating on {taken:,} of the {count:,} validation examples, evenly spread")
+    return arrays.select(arrays.rows[np.arange(taken) * count // taken])
 
 
 def _joined(batches_by_name: dict[str, list[np.ndarray]]) -> dict[str, np.ndarray]:
