@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from keras_ft.errors import WorkError
+from keras_ft.export.score_settings import score_notes, score_settings
 from keras_ft.presets.bert_checkpoint import BACKBONE_FROM_CONFIG, is_kernel, variables
 from keras_ft.presets.hugging_face import WEIGHTS
 from keras_ft.tasks.classification import Classification
@@ -26,13 +27,15 @@ def write_hugging_face(trained: TrainedModel, task: Classification, folder: Path
     _write_json(folder / "config.json", _config(trained, task))
     _write_weights(trained, folder / WEIGHTS)
     _write_tokenizer(trained.pretrained.tokenizer, task.max_length, folder)
+    notes = score_notes(task, "keras_ft_{} in config.json")
     if task.pooling == "pooler":
-        return ["transformers reads it as a BertForSequenceClassification"]
+        return ["transformers reads it as a BertForSequenceClassification", *notes]
     _write_pooling(task.pooling, trained.pretrained.backbone.hidden_dim, folder)
     shutil.copy(MODELING, folder / MODELING.name)
     return [
         f"transformers has no {task.pooling} pooling: AutoModelForSequenceClassification.from_pretrained needs"
-        f" trust_remote_code=True, which runs {MODELING.name} of this folder"
+        f" trust_remote_code=True, which runs {MODELING.name} of this folder",
+        *notes,
     ]
 
 
@@ -60,6 +63,7 @@ def _config(trained: TrainedModel, task: Classification) -> dict[str, Any]:
         "architectures": [name],
         **({} if plain else {"auto_map": {"AutoModelForSequenceClassification": f"{module}.{name}"}}),
         **({} if plain else {"keras_ft_pooling": task.pooling}),
+        **{f"keras_ft_{name}": value for name, value in score_settings(task).items()},
         "model_type": "bert",
         **{theirs: getattr(pretrained.backbone, ours) for ours, theirs in BACKBONE_FROM_CONFIG.items()},
         "hidden_act": pretrained.config.hidden_act,

@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 
 from keras_ft.errors import RequestError, WorkError
+from keras_ft.export.score_settings import score_notes, score_settings
 from keras_ft.layers.bert_view import BertConfig
 from keras_ft.presets.bert_checkpoint import variables
 from keras_ft.presets.pretrained import BACKBONE_KEYS, Pretrained
-from keras_ft.presets.sidecar import write_sidecar
+from keras_ft.presets.sidecar import FILE, write_sidecar
 from keras_ft.tasks.classification import Classification
 from keras_ft.tasks.model import TrainedModel
 
@@ -40,8 +41,9 @@ def write_keras_hub(trained: TrainedModel, task: Classification, folder: Path) -
     else:
         backbone.save_to_preset(str(folder))
         tokenizer.save_to_preset(str(folder))
-    write_sidecar(pretrained, task.pooling, folder)
-    return [*_head_notes(task), *_arithmetic_notes(pretrained.config)]
+    write_sidecar(pretrained, task.pooling, score_settings(task), folder)
+    scores = score_notes(task, f"{{}} in {FILE}")
+    return [*_head_notes(task), *scores, *_arithmetic_notes(pretrained.config)]
 
 
 def check_keras_hub(trained: TrainedModel, task: Classification, folder: Path) -> None:

@@ -15,9 +15,10 @@ FILE = "keras_ft.json"
 POOLINGS = ("mean", "first", "pooler")
 
 
-def write_sidecar(pretrained: Pretrained, pooling: str, folder: Path) -> None:
-    """Write the arithmetic, the pooling and the options of the tokenizer."""
-    content = {**asdict(pretrained.config), "pooling": pooling, "tokenizer": pretrained.tokenizer.config}
+def write_sidecar(pretrained: Pretrained, pooling: str, scores: dict[str, float | None], folder: Path) -> None:
+    """Write the arithmetic, the pooling, what the run does to its scores, and the options of the tokenizer."""
+    arithmetic = asdict(pretrained.config)
+    content = {**arithmetic, "pooling": pooling, **scores, "tokenizer": pretrained.tokenizer.config}
     (folder / FILE).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 

@@ -146,6 +146,30 @@ def test_the_hugging_face_folder_is_bert_plain_or_brings_its_class(run, tmp_path
     assert all(tensor.ndim <= 2 for tensor in tensors.values())
 
 
+@pytest.mark.parametrize(
+    ("to_format", "file", "prefix"),
+    [("hugging-face", "config.json", "keras_ft_"), ("keras-hub", "keras_ft.json", "")],
+)
+def test_a_temperature_and_a_threshold_are_told_and_kept(run, tmp_path, to_format, file, prefix):
+    def converted(name, **changes):
+        shutil.copytree(run, tmp_path / f"run-{name}")
+        path = tmp_path / f"run-{name}" / "model" / "task.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+        notes = convert(tmp_path / f"run-{name}", tmp_path / name, to_format).notes
+        content = json.loads((tmp_path / name / file).read_text())
+        return notes, (content[f"{prefix}temperature"], content[f"{prefix}abstain_below"])
+
+    plain, kept = converted("plain", temperature=1.0, abstain=None)
+    assert kept == (1.0, None)
+    notes, kept = converted("both", temperature=1.8, abstain=0.8)
+    assert kept == (1.8, 0.8)
+    scores, labels = (note for note in notes if note not in plain)
+    assert "not divided by the temperature 1.8" in scores
+    assert f"({prefix}temperature in {file})" in scores
+    assert "withheld below 0.8 by keras_ft only" in labels
+    assert f"({prefix}abstain_below in {file})" in labels
+
+
 @pytest.mark.parametrize("to_format", ["onnx", ""])
 def test_an_unknown_format_is_refused(tiny_run, tmp_path, to_format):
     with pytest.raises(RequestError, match="known: keras-hub, hugging-face"):
