@@ -1,6 +1,7 @@
 """Reading the folder of a Hugging Face BERT tokenizer."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,14 @@ def read_wordpiece(folder: str | Path) -> tuple[Vocabulary, dict[str, Any]]:
     """Reads `tokenizer.json` or else `vocab.txt`, and the files beside it where present.
 
     `tokenizer.json` is what Hugging Face's tokenizers run, but a BertTokenizer of transformers builds its own from what
-    `tokenizer_config.json` says: where the two contradict each other, the folder is refused. Names of special tokens
-    are taken from `tokenizer.json`, then `tokenizer_config.json`, then `special_tokens_map.json`.
+    `tokenizer_config.json` says: where the two contradict each other, the latter wins. Names of special tokens are
+    taken from `tokenizer.json`, then `tokenizer_config.json`, then `special_tokens_map.json`.
 
     Returns:
         The vocabulary, and keyword arguments of `WordPieceTokenizer`.
 
     Raises:
-        RequestError: neither file is there, one asks for what cannot be done exactly, or two contradict each other.
+        RequestError: neither file is there, or one asks for what cannot be done exactly.
     """
     folder = Path(folder)
     path = folder / "tokenizer_config.json"
@@ -29,8 +30,7 @@ def read_wordpiece(folder: str | Path) -> tuple[Vocabulary, dict[str, Any]]:
     special_tokens = _special_tokens(read_json(names) if names.exists() else {}) | _special_tokens(config)
     if (folder / "tokenizer.json").exists():
         vocabulary, options = read_tokenizer_json(folder / "tokenizer.json", special_tokens)
-        _check_agreement(path, config, options)
-        return vocabulary, options
+        return vocabulary, _as_transformers(path, config, options)
     if not (folder / "vocab.txt").exists():
         raise RequestError(f"{folder} holds neither tokenizer.json nor vocab.txt: one of them should be there")
     if config.get("do_basic_tokenize") is False:
@@ -43,22 +43,29 @@ def read_wordpiece(folder: str | Path) -> tuple[Vocabulary, dict[str, Any]]:
     return Vocabulary.from_vocab_txt(folder / "vocab.txt", special_tokens), options
 
 
-def _check_agreement(path: Path, config: dict[str, Any], options: dict[str, Any]) -> None:
-    """Refuse a `tokenizer_config.json` with which transformers' BertTokenizer would not do as `tokenizer.json` says."""
+def _as_transformers(path: Path, config: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
+    """The options with what `tokenizer_config.json` says otherwise, which transformers' BertTokenizer follows."""
     if not str(config.get("tokenizer_class") or "Bert").startswith("Bert"):
-        return  # the generic classes run tokenizer.json as it is
+        return options  # the generic classes run tokenizer.json as it is
     done = {
         "do_lower_case": options["lowercase"],
         "strip_accents": options["strip_accents"] or options["strip_marks"],
         "tokenize_chinese_chars": options["split_chinese"],
     }
-    for key, value in done.items():
-        said = config.get(key)
-        if said is not None and bool(said) != value:
-            raise RequestError(
-                f"{path} says {key} {json.dumps(said)}, but tokenizer.json beside it does {json.dumps(value)}:"
-                " transformers would follow the one, tokenizers the other; make them agree (in a copy of the folder)"
-            )
+    other = {key: bool(config[key]) for key in done if config.get(key) is not None and bool(config[key]) != done[key]}
+    if not other:
+        return options
+    told = ", ".join(f"{key} {json.dumps(value)}" for key, value in other.items())
+    print(
+        f"{path} says {told}, tokenizer.json otherwise; the former is followed, as transformers does", file=sys.stderr
+    )
+    changed = {
+        "lowercase": other.get("do_lower_case", options["lowercase"]),
+        "split_chinese": other.get("tokenize_chinese_chars", options["split_chinese"]),
+    }
+    if "do_lower_case" in other or "strip_accents" in other:
+        changed |= {"strip_accents": config.get("strip_accents"), "strip_marks": False}
+    return options | changed
 
 
 def _special_tokens(content: dict[str, Any]) -> dict[str, str]:

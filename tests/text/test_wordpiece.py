@@ -246,30 +246,31 @@ def test_tokenizer_json_is_followed(small_vocabulary, tmp_path, hard_lines, opti
 
 @pytest.mark.parametrize("tokenizer_class", [{}, {"tokenizer_class": "BertTokenizerFast"}])
 @pytest.mark.parametrize(
-    ("done", "key", "said"),
+    ("done", "config", "expected"),
     [
-        ({"lowercase": False}, "do_lower_case", True),
-        ({"lowercase": True}, "do_lower_case", False),
-        ({"lowercase": True}, "strip_accents", False),
-        ({"lowercase": False}, "strip_accents", True),
-        ({"handle_chinese_chars": False}, "tokenize_chinese_chars", True),
+        ({"lowercase": False}, {"do_lower_case": True}, {"lowercase": True}),
+        ({"lowercase": True}, {"do_lower_case": False}, {"lowercase": False}),
+        ({"lowercase": True}, {"strip_accents": False}, {"lowercase": True, "strip_accents": False}),
+        ({"lowercase": False}, {"strip_accents": True}, {"lowercase": False, "strip_accents": True}),
+        ({"handle_chinese_chars": False}, {"tokenize_chinese_chars": True}, {}),
     ],
 )
-def test_a_config_that_contradicts_tokenizer_json_is_refused(
-    small_vocabulary, tmp_path, tokenizer_class, done, key, said
+def test_where_two_files_contradict_each_other_the_one_that_transformers_follows_wins(
+    small_vocabulary, tmp_path, hard_lines, capsys, tokenizer_class, done, config, expected
 ):
     reference(small_vocabulary, **done).save(str(tmp_path / "tokenizer.json"))
-    (tmp_path / "tokenizer_config.json").write_text(json.dumps({**tokenizer_class, key: said}))
-    values = f"{key} {json.dumps(said)}, but tokenizer.json beside it does {json.dumps(not said)}"
-    with pytest.raises(RequestError, match=rf"tokenizer_config\.json says {values}.*make them agree"):
-        WordPieceTokenizer.from_hugging_face(tmp_path)
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(tokenizer_class | config))
+    found = WordPieceTokenizer.from_hugging_face(tmp_path)
+    assert differing_lines(found, reference(small_vocabulary, **expected), hard_lines) == []
+    assert next(iter(config)) in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("config", [{}, {"do_lower_case": False, "strip_accents": None}, {"strip_accents": False}])
-def test_a_config_that_agrees_or_says_nothing_is_no_contradiction(small_vocabulary, tmp_path, config):
+def test_a_config_that_agrees_or_says_nothing_is_no_contradiction(small_vocabulary, tmp_path, capsys, config):
     reference(small_vocabulary, lowercase=False).save(str(tmp_path / "tokenizer.json"))
     (tmp_path / "tokenizer_config.json").write_text(json.dumps(config))
     assert not WordPieceTokenizer.from_hugging_face(tmp_path).lowercase
+    assert not capsys.readouterr().err
 
 
 @pytest.mark.parametrize("options", HUGGING_FACE_OPTIONS)
