@@ -219,7 +219,7 @@ def inspect(
 
     for target in (out, html):
         check_target(target)
-    found = inspect_data(loaded, load_pretrained(loaded.backbone), lambda line: print(line, file=sys.stderr))
+    found = inspect_data(loaded, load_pretrained(loaded.backbone), shown.to_stderr)
     if out:
         write_json(found.to_json(), out)
     if html:
@@ -261,15 +261,15 @@ def presets(as_json: AsJson = False) -> None:
 
 @app.command()
 def quickstart(
-    out: Annotated[Path, typer.Option(help="The run folder.")] = Path("runs/quickstart"),
-    models: Annotated[Path, typer.Option(help="MODELS/NAME of the export.")] = Path("models/intent"),
+    out: Annotated[str, typer.Option(help="The run folder.")] = "runs/quickstart",
+    models: Annotated[str, typer.Option(help="MODELS/NAME of the export.")] = "models/intent",
     overrides: Overrides = None,
     as_json: AsJson = False,
 ) -> None:
     """Fine-tune, export, serve and ask, on the banking questions in the repository."""
     from keras_ft.quickstart import quickstart as run_quickstart
 
-    result = run_quickstart(out, models, overrides or [], lambda line: print(line, file=sys.stderr, flush=True))
+    result = run_quickstart(out, models, overrides or [], shown.to_stderr)
     _print(result, as_json, lambda: shown.answer_lines(result["answers"]))
 
 

@@ -52,6 +52,16 @@ def is_remote(path: AnyPath) -> bool:
     return bool(scheme)
 
 
+def write_whole(file: Path, text: str) -> None:
+    """Write a local file in one step: who reads it, or is killed meanwhile, has the old one or the new one."""
+    scratch = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        scratch.write_text(text, encoding="utf-8")
+        scratch.replace(file)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
 def local_file(path: AnyPath) -> Path:
     """A local file with the content of `path`: itself, or its copy in the cache, fetched anew when it has changed.
 

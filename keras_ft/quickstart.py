@@ -6,6 +6,7 @@ from typing import Any
 
 from keras_ft.errors import RequestError
 from keras_ft.export.export import export, version_folder
+from keras_ft.paths import AnyPath
 from keras_ft.recipe_file import load_recipe
 from keras_ft.serving.background import BackgroundServer
 from keras_ft.serving.client import Client
@@ -21,7 +22,7 @@ QUESTIONS = [
 ]
 
 
-def quickstart(out: Path, models: Path, overrides: list[str], tell: Callable[[str], None]) -> dict[str, Any]:
+def quickstart(out: AnyPath, models: AnyPath, overrides: list[str], tell: Callable[[str], None]) -> dict[str, Any]:
     """Train the intent recipe, export it, serve it over REST and ask a few questions.
 
     Args:
@@ -42,11 +43,11 @@ def quickstart(out: Path, models: Path, overrides: list[str], tell: Callable[[st
     version, _ = export(out, models)
     tell(f"Serving {version} …")
     with BackgroundServer([models]) as server:
-        name = models.resolve().name
+        name = Path(version).absolute().parent.name
         tell(f"POST {server.url}/v1/models/{name}:predict")
         answers = Client(server.url).predict(name, instances=QUESTIONS)
     answered = [{"text": text, **answer} for text, answer in zip(QUESTIONS, answers, strict=True)]
-    return {"metrics": metrics, "version": str(version), "answers": answered}
+    return {"metrics": metrics, "version": version, "answers": answered}
 
 
 def _find_recipe() -> Path:

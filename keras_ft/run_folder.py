@@ -13,7 +13,17 @@ import yaml
 from pydantic import ValidationError
 
 from keras_ft.errors import KerasFTError, RequestError
-from keras_ft.paths import AnyPath, child_folders, exists, is_remote, pull, push, reading_folder, working_folder
+from keras_ft.paths import (
+    AnyPath,
+    child_folders,
+    exists,
+    is_remote,
+    pull,
+    push,
+    reading_folder,
+    working_folder,
+    write_whole,
+)
 from keras_ft.recipe import Recipe
 
 LOCAL_ONLY = ("data", ".lock")
@@ -97,7 +107,7 @@ class RunFolder:
                 self.check_free(recipe)
             self._is_new = not self._has_recipe
             if self._is_new:
-                _write(self.recipe_file, recipe.to_yaml())
+                write_whole(self.recipe_file, recipe.to_yaml())
             self.publish()  # what cannot be written is better known now than at the first checkpoint
             self.model.mkdir(exist_ok=True)
             yield
@@ -163,7 +173,7 @@ class RunFolder:
 
     def write_metrics(self, metrics: dict[str, Any]) -> None:
         """Write `metrics.json`, last of all: it marks the run as finished."""
-        _write(self.metrics_file, json.dumps(metrics, indent=2) + "\n")
+        write_whole(self.metrics_file, json.dumps(metrics, indent=2) + "\n")
 
     def check_free(self, recipe: Recipe) -> None:
         """Refuse a folder that is another recipe's, or holds something that is no run (RequestError)."""
@@ -188,13 +198,6 @@ class RunFolder:
 
 def _plain(recipe: Recipe) -> dict[str, Any]:
     return recipe.model_dump(mode="json")
-
-
-def _write(file: Path, text: str) -> None:
-    """Write a file in one step."""
-    scratch = file.with_name(file.name + ".writing")
-    scratch.write_text(text, encoding="utf-8")
-    scratch.replace(file)
 
 
 def _first_difference(theirs: Any, ours: Any, key: str = "") -> tuple[str, Any, Any] | None:

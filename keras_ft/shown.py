@@ -1,6 +1,12 @@
 """Results as lines for people on a terminal."""
 
+import sys
 from typing import Any
+
+
+def to_stderr(line: str) -> None:
+    """What a command tells while it works; standard output is for its result."""
+    print(line, file=sys.stderr, flush=True)
 
 
 def metrics_lines(metrics: dict[str, Any], out: str) -> list[str]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from keras_ft.data.arrays import AXES, RESERVED, TokenArrays
 from keras_ft.data.npy import NpyWriter
+from keras_ft.paths import write_whole
 
 Chunk = Mapping[str, np.ndarray]
 SECONDS_BETWEEN_COMMITS = 5.0
@@ -50,7 +51,7 @@ def write_arrays(
     if not writer.num_examples:
         raise ValueError(f"no sequences to write to {folder}")
     meta = {"fingerprint": fingerprint, **writer.meta()}
-    marker.write_text(json.dumps(meta, indent=1, ensure_ascii=False), encoding="utf-8")
+    write_whole(marker, json.dumps(meta, indent=1, ensure_ascii=False))
     writer.commit_file.unlink(missing_ok=True)
     return TokenArrays(folder, meta)
 
@@ -107,9 +108,7 @@ class _Writer:
             file.to_disk()
         features = {name: [f.dtype.str, list(f.row_shape), f.length] for name, f in self.features.items()}
         state = {"fingerprint": self.fingerprint, "features": features, **self.meta()}
-        scratch = self.commit_file.with_suffix(".new")
-        scratch.write_text(json.dumps(state), encoding="utf-8")
-        scratch.replace(self.commit_file)
+        write_whole(self.commit_file, json.dumps(state))
         self.last_commit = time.monotonic()
 
     def _begin(self) -> None:

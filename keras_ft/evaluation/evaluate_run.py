@@ -1,6 +1,5 @@
 """`keras-ft evaluate`: the metrics of a run on other data."""
 
-import sys
 import tempfile
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from keras_ft.evaluation.report.sections import Facts
 from keras_ft.evaluation.views import view_of
 from keras_ft.paths import AnyPath
 from keras_ft.run_folder import RunFolder
+from keras_ft.shown import to_stderr
 from keras_ft.tasks.encode import encode, read_examples
 from keras_ft.tasks.model import load_model
 
@@ -44,7 +44,7 @@ def evaluate_run(folder: AnyPath, data: str, report: Path | None = None) -> dict
         origin = Origin.of(sources, recipe.data.columns, arrays)
         metrics, predictions = evaluate_and_record(step, trained.task, origin)
         if report is not None:
-            mistakes = worst_mistakes(trained.task, origin, predictions, lambda line: print(line, file=sys.stderr))
+            mistakes = worst_mistakes(trained.task, origin, predictions, to_stderr)
             facts = Facts(recipe, {str(origin): metrics}, predictions, view_of(predictions), mistakes)
             write_page(report, f"{run.path.resolve().name} on {origin}", facts)
     return metrics

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_ft.errors import RequestError
+from keras_ft.paths import write_whole
 
 
 def check_target(file: Path | None) -> None:
@@ -22,4 +23,4 @@ def check_target(file: Path | None) -> None:
 def write_json(found: dict[str, Any], file: Path) -> None:
     """Write what `Inspection.to_json` gives."""
     text = json.dumps(found, ensure_ascii=False, indent=1)
-    file.write_text(text + "\n", encoding="utf-8")
+    write_whole(file, text + "\n")

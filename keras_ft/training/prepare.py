@@ -28,6 +28,7 @@ from keras_ft.data.rows import Rows, pick_rows
 from keras_ft.data.sources import sources_of
 from keras_ft.data.split import stratified_split
 from keras_ft.errors import RequestError
+from keras_ft.paths import write_whole
 from keras_ft.presets.pretrained import Pretrained
 from keras_ft.recipe import DataSection, Recipe
 from keras_ft.tasks.base import Task
@@ -80,33 +81,33 @@ def prepare(recipe: Recipe, pretrained: Pretrained, folder: Path, tell: Callable
     if found:
         return Prepared(*found, split_sources, mark)
     (folder / MARKER).unlink(missing_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     survey = _Survey()
     chunks = survey.watched(_read(kind, sources["train"], data, "Reading train", tell), kind)
     task = kind.from_data(chunks, options, pretrained.pooling, data.max_length)
-    parts: tuple[np.ndarray, ...] = ()
-    if isinstance(data.validation, float):
-        parts = stratified_split(survey.codes, data.validation, recipe.train.seed)
     counts = {"train": len(survey.codes)}
     for name in [name for name in sources if name != "train"]:  # refuse bad labels before any work
-        counts[name] = 0
-        for rows in _read(kind, sources[name], data, f"Reading {name}", tell):
-            task.targets(rows)
-            counts[name] += len(rows)
-    for name, part in zip(("train", "validation"), parts, strict=False):
-        folder.mkdir(parents=True, exist_ok=True)
-        np.save(folder / f"{name}_rows.npy", part)
+        counts[name] = sum(_checked(task, rows) for rows in _read(kind, sources[name], data, f"Reading {name}", tell))
+    held_out = isinstance(data.validation, float)
+    if isinstance(data.validation, float):
+        parts = stratified_split(survey.codes, data.validation, recipe.train.seed)
+        for name, part in zip(("train", "validation"), parts, strict=True):
+            np.save(folder / f"{name}_rows.npy", part)
     for name, total in counts.items():
         if TokenArrays.open(folder / name, mark) is None:
             chunks_from = _tokenized(task, pretrained, sources[name], data, name, total, tell)
             write_arrays(folder / name, mark, chunks_from, task.axes)
-    names = ["train", "validation", *(["test"] if "test" in sources else [])]
-    description = {"fingerprint": mark, "task": describe(task), "held_out": bool(parts), "splits": names}
+    description = {"fingerprint": mark, "task": describe(task), "held_out": held_out, "splits": sorted(split_sources)}
     splits = _open_splits(folder, description)
     _write_samples(task, splits["validation"], split_sources["validation"], data, folder)
-    scratch = (folder / MARKER).with_suffix(".writing")
-    scratch.write_text(json.dumps(description, ensure_ascii=False) + "\n", encoding="utf-8")
-    scratch.replace(folder / MARKER)
+    write_whole(folder / MARKER, json.dumps(description, ensure_ascii=False) + "\n")
     return Prepared(task, splits, split_sources, mark)
+
+
+def _checked(task: Task, rows: Rows) -> int:
+    """How many rows there are, all with targets that the task knows (else a RequestError)."""
+    task.targets(rows)
+    return len(rows)
 
 
 class _Survey:

@@ -20,6 +20,7 @@ from keras_ft.presets.load import load_pretrained
 from keras_ft.presets.pretrained import Pretrained
 from keras_ft.recipe import Recipe
 from keras_ft.run_folder import RunFolder
+from keras_ft.shown import to_stderr
 from keras_ft.tasks.model import build_model, save_weights, void_weights
 from keras_ft.tasks.registry import check_task, save_task
 from keras_ft.tasks.samples import read_samples, write_samples
@@ -31,15 +32,11 @@ from keras_ft.training.progress import ProgressBar
 from keras_ft.training.tf_engine import TFEngine
 
 
-def _to_stderr(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
-
-
 def train(
     recipe: Recipe,
     out: AnyPath,
     callbacks: Sequence[keras.callbacks.Callback] = (),
-    tell: Callable[[str], None] = _to_stderr,
+    tell: Callable[[str], None] = to_stderr,
 ) -> dict[str, Any]:
     """Train, test and save; a folder that holds an unfinished run of the same recipe is resumed.
 
@@ -62,7 +59,7 @@ def train(
         finished = run.read_metrics()
         if finished is not None:
             tell(f"{run.name} is finished already; delete it to train again")
-            if not run.report_file.is_file():  # killed between the two
+            if run.predictions.is_dir() and not run.report_file.is_file():  # killed between the two
                 _finish(run)
             return finished
         with run.discarded_if_refused():

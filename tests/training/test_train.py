@@ -175,6 +175,17 @@ def test_a_refusal_later_on_keeps_what_an_earlier_start_tokenized(tmp_path):
     assert (tmp_path / "run" / "data" / "train" / "meta.json").is_file()
 
 
+def test_a_finished_run_gets_the_report_it_lacks_and_one_from_before_reports_is_left_alone(tiny_run, tmp_path):
+    recipe = load_recipe(tiny_run.parent / "recipe.yaml")
+    run = shutil.copytree(tiny_run, tmp_path / "run")
+    (run / "report.html").unlink()
+    metrics = train(recipe, run, tell=silent)
+    assert (run / "report.html").is_file()
+    (run / "report.html").unlink()
+    shutil.rmtree(run / "predictions")
+    assert train(recipe, run, tell=silent) == metrics
+
+
 @pytest.mark.parametrize("where", ["in an evaluation", "in the middle"])
 def test_an_interrupted_run_goes_on_and_ends_as_one_never_interrupted(tiny_run, tmp_path, where):
     class Interrupt(keras.callbacks.Callback):

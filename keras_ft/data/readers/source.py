@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 
 from keras_ft.data.readers.registry import READERS, Numbered, Record, is_compressed, suffix_of
@@ -21,7 +22,7 @@ class Source:
     Attributes:
         name: how messages call it: a file's name, or the whole name of a data set.
         unit: what a record's number counts: "line", "row", "record" or "example".
-        digest: sha256 of the content, computed when called.
+        digest: sha256 of the content, computed when it is first called.
     """
 
     name: str
@@ -100,7 +101,7 @@ def _file(path: Path) -> Source:
     check_is_file(path)
     kind = READERS[suffix_of(path)]
     shown = os.fsencode(path.name).decode("utf-8", "replace")  # a name need not be UTF-8
-    return Source(shown, kind.unit, lambda: _sha256(path), lambda: kind.read(path))
+    return Source(shown, kind.unit, cache(lambda: _sha256(path)), lambda: kind.read(path))
 
 
 def _sha256(path: Path) -> str:

@@ -14,7 +14,7 @@ from keras_ft.evaluation.report.inspection import data_section
 from keras_ft.evaluation.report.page import Section, page
 from keras_ft.evaluation.report.sections import Facts
 from keras_ft.evaluation.views import view_of
-from keras_ft.paths import AnyPath, copy_up
+from keras_ft.paths import AnyPath, copy_up, write_whole
 from keras_ft.recipe import Recipe
 from keras_ft.run_folder import RunFolder
 
@@ -98,9 +98,7 @@ def write_page(path: Path, name: str, facts: Facts) -> Path:
         made += found if isinstance(found, list) else [found] if found else []
     path.parent.mkdir(parents=True, exist_ok=True)
     html = page(name, made, f"{facts.recipe.task.name} · {backbone_name(facts.recipe)}")
-    scratch = path.with_name(path.name + ".writing")
-    scratch.write_text(html, encoding="utf-8")
-    scratch.replace(path)
+    write_whole(path, html)
     return path
 
 
