@@ -59,7 +59,7 @@ def rows_of(folder: Path) -> list[dict[str, Any]]:
 def ask(folder: Path) -> tuple[float, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """The run's temperature, and for its test examples logits, best score, best label's number and the true one."""
     from keras_ft.data.arrays import TokenArrays
-    from keras_ft.evaluation.evaluate import TFEvalStep, evaluated
+    from keras_ft.evaluation.evaluate import TFEvaluator
     from keras_ft.run_folder import RunFolder
     from keras_ft.tasks.model import load_model
 
@@ -70,7 +70,7 @@ def ask(folder: Path) -> tuple[float, np.ndarray, np.ndarray, np.ndarray, np.nda
     if arrays is None:
         sys.exit(f"{folder} has no test examples in its data/")
     numbers = {name.encode(): number for number, name in enumerate(trained.task.labels.names)}
-    step = TFEvalStep(trained.model, trained.task, recipe.train.precision)
+    evaluator = TFEvaluator(trained.model, trained.task, recipe.train.precision)
     parts = [
         (
             found.outputs["logits"],
@@ -78,7 +78,7 @@ def ask(folder: Path) -> tuple[float, np.ndarray, np.ndarray, np.ndarray, np.nda
             np.array([numbers[label] for label in found.answers["labels"][:, 0]]),
             tensors["label"],
         )
-        for tensors, found in evaluated(step, arrays)
+        for tensors, found in evaluator.evaluated(arrays)
     ]
     logits, scores, answered, expected = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     return float(trained.task.temperature), logits, scores, answered, expected

@@ -1,10 +1,17 @@
 """TokenBatch: a batch is a flat list of tokens, so that no arithmetic is spent on padding.
 
-Real text is short; padding every example to one length wastes most of a dense layer's work. Here the
-dense layers run over `(tokens, hidden)`, and attention alone scatters its queries, keys and values to
-`(sequences, longest, …)`.
+Real text is short; padding every example to one length wastes most of a dense layer's work. Here the dense layers run
+over `(tokens, hidden)` and attention alone sees rows. There are two layouts:
+
+- *ragged*: sequences lie one behind the other, shapes are dynamic, and attention scatters its queries, keys and values
+  to `(sequences, longest, …)`. For CPUs, GPUs and every SavedModel.
+- *rows*: `(num_rows, row_length)` slots of a static shape, several sequences to a row, which a block mask keeps apart;
+  slots left over hold filler of weight 0. For compilers that want static shapes.
+
+Heads and losses see neither: they get `(tokens, hidden)` and call `first` or `mean`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -14,24 +21,29 @@ Tensor = Any
 Axis = Literal["token", "sequence", "example"]
 
 TOKEN_FIELDS = ("ids", "positions", "segments", "sequence", "token_weights")
-SEQUENCE_FIELDS = ("example_of_sequence", "window_start")
+SEQUENCE_FIELDS = ("example_of_sequence", "window_start", "first_token")
+EXAMPLE_FIELDS = ("example_weights",)
+FIELDS = TOKEN_FIELDS + SEQUENCE_FIELDS + EXAMPLE_FIELDS
 
 
 @dataclass(frozen=True)
 class TokenBatch:
-    """Sequences laid one behind the other (the *ragged* layout).
+    """Sequences of tokens, in either layout; `tokens` below is `num_rows * row_length` in the rows layout.
 
     Attributes:
         ids: `(tokens,)` int32 vocabulary ids.
         positions: `(tokens,)` int32 place of a token in its own sequence, from 0.
         segments: `(tokens,)` int32 segment (0 or 1).
-        sequence: `(tokens,)` int32 which sequence a token belongs to, rising.
+        sequence: `(tokens,)` int32 which sequence a token belongs to; `num_sequences` on filler.
         token_weights: `(tokens,)` float32, 0 on filler.
         example_of_sequence: `(sequences,)` int32; a long text is several sequences of one example.
         window_start: `(sequences,)` int32 where the sequence starts in its example's tokens.
+        first_token: `(sequences,)` int32 where the sequence's first token lies among the tokens.
+        example_weights: `(examples,)` float32, 0 on examples that only fill a batch up.
         num_sequences: how many sequences there are (a Python int where shapes are static).
         num_examples: how many examples there are.
-        longest: length of the longest sequence.
+        longest: length of the longest sequence, or of a row.
+        num_rows: how many rows there are; None in the ragged layout.
         features: what the task added, each along the axis that its name has in the task's `axes`.
     """
 
@@ -42,31 +54,42 @@ class TokenBatch:
     token_weights: Tensor
     example_of_sequence: Tensor
     window_start: Tensor
+    first_token: Tensor
+    example_weights: Tensor
     num_sequences: Any
     num_examples: Any
     longest: Any
+    num_rows: Any = None
     features: dict[str, Tensor] = field(default_factory=dict)
 
     @classmethod
-    def from_tensors(cls, tensors: dict[str, Tensor]) -> "TokenBatch":
-        """A batch from the flat dict that the data pipeline delivers: the fields above and features.
+    def from_tensors(cls, tensors: dict[str, Tensor], axes: Mapping[str, Axis]) -> "TokenBatch":
+        """A batch from the dict that the data pipeline delivers: the fields above and features.
 
-        `num_examples` may be among them (a scalar); without it every sequence is one example.
+        Args:
+            tensors: fields of tokens are `(tokens,)` in the ragged layout, `(num_rows, row_length)` in the rows layout.
+            axes: the axis of each feature, as the task names them.
         """
         tensors = dict(tensors)
-        named = {name: tensors.pop(name) for name in TOKEN_FIELDS + SEQUENCE_FIELDS}
-        num_sequences = ops.shape(named["example_of_sequence"])[0]
+        num_rows = row_length = None
+        if len(tensors["ids"].shape) == 2:
+            num_rows, row_length = ops.shape(tensors["ids"])
+            for name in [*TOKEN_FIELDS, *(name for name, axis in axes.items() if axis == "token" and name in tensors)]:
+                rest = ops.shape(tensors[name])[2:]
+                tensors[name] = ops.reshape(tensors[name], (num_rows * row_length, *rest))
+        named = {name: tensors.pop(name) for name in FIELDS}
         return cls(
             **named,
-            num_sequences=num_sequences,
-            num_examples=tensors.pop("num_examples", num_sequences),
-            longest=ops.max(named["positions"], initial=-1) + 1,
+            num_sequences=ops.shape(named["example_of_sequence"])[0],
+            num_examples=ops.shape(named["example_weights"])[0],
+            longest=ops.max(named["positions"], initial=-1) + 1 if row_length is None else row_length,
+            num_rows=num_rows,
             features=tensors,
         )
 
     @classmethod
     def from_lengths(cls, ids: Tensor, lengths: Tensor, segments: Tensor | None = None) -> "TokenBatch":
-        """A batch of one sequence an example.
+        """A ragged batch of one sequence an example.
 
         Args:
             ids: `(tokens,)` int32, sequence behind sequence.
@@ -86,30 +109,38 @@ class TokenBatch:
             token_weights=ops.ones((num_tokens,), dtype="float32"),
             example_of_sequence=ops.arange(num_sequences, dtype="int32"),
             window_start=ops.zeros_like(lengths),
+            first_token=starts,
+            example_weights=ops.ones((num_sequences,), dtype="float32"),
             num_sequences=num_sequences,
             num_examples=num_sequences,
             longest=ops.max(lengths, initial=0),
         )
 
     def to_rows(self, values: Tensor) -> Tensor:
-        """Scatter `(tokens, …)` to `(sequences, longest, …)`; places without a token are 0."""
+        """`(tokens, …)` → `(sequences, longest, …)` or `(num_rows, row_length, …)`; places without a token are 0."""
         slots = ops.shape(values)[1:]
+        if self.num_rows is not None:
+            return ops.reshape(values, (self.num_rows, self.longest, *slots))
         rows = ops.scatter(self._place[:, None], values, (self.num_sequences * self.longest, *slots))
         return ops.reshape(rows, (self.num_sequences, self.longest, *slots))
 
     def from_rows(self, rows: Tensor) -> Tensor:
-        """Gather `(sequences, longest, …)` back to `(tokens, …)`."""
+        """What `to_rows` gave, back to `(tokens, …)`."""
         slots = ops.shape(rows)[2:]
+        if self.num_rows is not None:
+            return ops.reshape(rows, (self.num_rows * self.longest, *slots))
         return ops.take(ops.reshape(rows, (self.num_sequences * self.longest, *slots)), self._place, axis=0)
 
     def attention_mask(self) -> Tensor:
-        """`(sequences, 1, 1, longest)` bool: which keys a query of that row may look at."""
+        """`(rows, 1, queries, keys)` bool, queries 1 where they are all alike: which keys a query may look at."""
+        if self.num_rows is not None:
+            sequence = self.to_rows(self.sequence)
+            return ops.equal(sequence[:, None, :, None], sequence[:, None, None, :])  # filler looks at filler
         return self.to_rows(self.token_weights)[:, None, None, :] > 0
 
     def first(self, hidden: Tensor) -> Tensor:
         """The first token of each sequence: `(tokens, hidden)` → `(sequences, hidden)`."""
-        lengths = self._sum(ops.ones_like(self.sequence))  # (sequences,)
-        return ops.take(hidden, ops.cumsum(lengths) - lengths, axis=0)
+        return ops.take(hidden, self.first_token, axis=0)
 
     def mean(self, hidden: Tensor) -> Tensor:
         """The weighted mean over the tokens of each sequence: `(tokens, hidden)` → `(sequences, hidden)`."""
@@ -118,7 +149,9 @@ class TokenBatch:
         return ops.cast(total / ops.maximum(self._sum(weights), 1e-9), hidden.dtype)
 
     def _sum(self, values: Tensor) -> Tensor:
-        return ops.segment_sum(values, self.sequence, num_segments=self.num_sequences)
+        if self.num_rows is None:
+            return ops.segment_sum(values, self.sequence, num_segments=self.num_sequences)
+        return ops.segment_sum(values, self.sequence, num_segments=self.num_sequences + 1)[:-1]  # without filler
 
     @property
     def _place(self) -> Tensor:

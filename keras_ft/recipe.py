@@ -115,8 +115,8 @@ class TrainSection(Section):
     """Examples in a batch, exact but for an epoch's last; 32 where `tokens_per_batch` is not given either."""
     tokens_per_batch: PositiveInt | None = None
     """The most tokens in a batch, instead of `batch_size`."""
-    accumulate: Literal[1] = 1  # micro-batches within a step are still to come
-    """Micro-batches within a step; more than one is still to come."""
+    accumulate: PositiveInt = 1
+    """Micro-batches that a step is computed in, one after the other, to save memory; the result is the same."""
     optimizer: Annotated[Named, BeforeValidator(_named)] = Named(name="adamw")
     """A name, or `{name: adamw, beta_2: 0.98}` with its options."""
     learning_rate: Annotated[float, Field(gt=0)] = 5e-5
@@ -129,8 +129,8 @@ class TrainSection(Section):
     """Of the optimizer; biases and layer norms are left out."""
     clip_norm: Annotated[float, Field(gt=0)] | None = 1.0
     """The largest global norm of the gradient; `null` clips nothing."""
-    precision: Literal["float32", "bfloat16"] = "float32"
-    """What forward and backward passes compute in; weights are float32."""
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    """What forward and backward passes compute in; weights are float32. `float16` scales the loss, for older GPUs."""
     early_stopping: EarlyStopping | None = None
     """Stop when validation no longer gains."""
     dropout: Fraction = 0.1
@@ -162,8 +162,10 @@ class RuntimeSection(Section):
 
     engine: Literal["tensorflow"] = "tensorflow"
     """The one engine so far; `jax`, for TPUs, is still to come."""
-    strategy: Literal["auto", "one"] = "auto"
-    """One device, the first GPU if TensorFlow sees one; several are still to come."""
+    strategy: Literal["auto", "one", "mirrored", "multi_worker", "tpu"] = "auto"
+    """The devices: `one`; `mirrored` over the GPUs of this machine; `multi_worker` over several machines; `tpu`."""
+    layout: Literal["auto", "ragged", "rows"] = "auto"
+    """How tokens lie in a batch: `ragged` without padding, or in `rows` of static shape, which TPUs need."""
 
 
 class Recipe(Section):

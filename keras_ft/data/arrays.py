@@ -18,7 +18,8 @@ import numpy as np
 AXES = ("token", "sequence", "example")
 RESERVED = {
     *("ids", "positions", "segments", "sequence", "token_weights", "example_of_sequence", "window_start"),
-    *("lengths", "offsets", "meta", "rows", "num_sequences", "num_examples", "longest"),
+    *("first_token", "example_weights", "lengths", "offsets", "meta", "indices"),
+    *("num_sequences", "num_examples", "num_rows", "longest", "micro_tokens", "micro_examples"),
 }
 
 
@@ -94,7 +95,8 @@ class TokenArrays:
 
         Returns:
             `ids, positions, segments, sequence` `(tokens,)` int32, `token_weights` `(tokens,)` float32,
-            `example_of_sequence, window_start` `(sequences,)` int32, and every feature along its own axis.
+            `example_of_sequence, window_start, first_token` `(sequences,)` int32, `example_weights` `(examples,)`
+            float32, and every feature along its own axis.
         """
         indices = np.asarray(indices, dtype=np.int64)
         if self._rows is not None:
@@ -115,6 +117,8 @@ class TokenArrays:
             "token_weights": np.ones(len(sequence), dtype=np.float32),
             "example_of_sequence": np.arange(len(indices), dtype=np.int32),
             "window_start": np.zeros(len(indices), dtype=np.int32),
+            "first_token": (ends - lengths).astype(np.int32),
+            "example_weights": np.ones(len(indices), dtype=np.float32),
             **{name: values[rows[self.axes[name]]] for name, values in self._features.items()},
         }
 

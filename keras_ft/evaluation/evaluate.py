@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import tensorflow as tf
@@ -10,7 +10,7 @@ import tensorflow as tf
 from keras_ft.batch import TokenBatch
 from keras_ft.data.arrays import TokenArrays
 from keras_ft.data.pipeline import batches
-from keras_ft.data.plan import evaluation_plan
+from keras_ft.data.plans import evaluation_steps
 from keras_ft.layers.task_model import TaskModel
 from keras_ft.tasks.base import Task
 
@@ -38,26 +38,34 @@ class Evaluated:
     weights: np.ndarray
 
 
-EvalStep = Callable[[Any], Evaluated]
 Batch = tuple[dict[str, np.ndarray], Evaluated]
 
 
-def evaluate(
-    eval_step: EvalStep, task: Task, arrays: TokenArrays, batch_size: int = EXAMPLES_AT_ONCE
-) -> dict[str, float]:
-    """`loss` and the task's metrics over every example.
+class Evaluator(Protocol):
+    """A model that answers: an engine's, or `TFEvaluator`."""
 
-    Args:
-        eval_step: an engine's.
-        task: gives the metrics.
-        arrays: tokenized examples with their targets.
-        batch_size: examples at once; the result does not depend on it.
-    """
-    return measure(task, evaluated(eval_step, arrays, batch_size))
+    def evaluated(self, arrays: TokenArrays, batch_size: int = EXAMPLES_AT_ONCE) -> Iterator[Batch]:
+        """Every batch of the arrays and what the model says to it.
+
+        Args:
+            arrays: tokenized examples with their targets.
+            batch_size: examples at once; what is said does not depend on it.
+
+        Yields:
+            `indices` `(examples,)`, which examples of `arrays` these are, in any order, with the features of those
+            along the axis of examples; and the answers, as long.
+        """
+
+
+def evaluate(
+    evaluator: Evaluator, task: Task, arrays: TokenArrays, batch_size: int = EXAMPLES_AT_ONCE
+) -> dict[str, float]:
+    """`loss` and the task's metrics over every example; see `Evaluator.evaluated`."""
+    return measure(task, evaluator.evaluated(arrays, batch_size))
 
 
 def measure(task: Task, found_batches: Iterable[Batch]) -> dict[str, float]:
-    """`loss` and the task's metrics over what `evaluated` yields."""
+    """`loss` and the task's metrics over what an evaluator yields."""
     metrics = task.metrics()
     total = weight = 0.0
     for tensors, found in found_batches:
@@ -67,23 +75,11 @@ def measure(task: Task, found_batches: Iterable[Batch]) -> dict[str, float]:
     return {"loss": total / max(weight, 1e-9), **metrics.result()}
 
 
-def evaluated(eval_step: EvalStep, arrays: TokenArrays, batch_size: int = EXAMPLES_AT_ONCE) -> Iterator[Batch]:
-    """Every batch of the arrays and what the model says to it.
-
-    Yields:
-        The batch as `TokenArrays.gather` gives it with `rows` `(examples,)`, the examples' indices in `arrays` (long
-        ones come first), and the answers.
-    """
-    for tensors in batches(arrays, evaluation_plan(arrays.lengths, batch_size=batch_size)):
-        found = eval_step({name: tensor for name, tensor in tensors.items() if name != "rows"})
-        yield {name: tensor.numpy() for name, tensor in tensors.items()}, found
-
-
-def calibrate(eval_step: EvalStep, task: Task, arrays: TokenArrays, tell: Callable[[str], None]) -> dict[str, float]:
+def calibrate(evaluator: Evaluator, task: Task, arrays: TokenArrays, tell: Callable[[str], None]) -> dict[str, float]:
     """Let the task learn from what the trained model says to validation, or an even part of it; see `Task.calibrate`.
 
     Args:
-        eval_step: an engine's; it answers as before until it is compiled anew.
+        evaluator: answers as before until it is compiled anew.
         task: is changed.
         arrays: of the validation set; of a large one as much is taken as fits into memory.
         tell: is given a line for the user.
@@ -91,7 +87,7 @@ def calibrate(eval_step: EvalStep, task: Task, arrays: TokenArrays, tell: Callab
     arrays = _calibration_examples(arrays, task.num_outputs, tell)
     outputs: dict[str, list[np.ndarray]] = {}
     targets: dict[str, list[np.ndarray]] = {name: [] for name in task.axes}
-    for tensors, found in evaluated(eval_step, arrays):
+    for tensors, found in evaluator.evaluated(arrays):
         for name, values in found.outputs.items():
             outputs.setdefault(name, []).append(values)
         for name in task.axes:
@@ -112,8 +108,8 @@ def _joined(batches_by_name: dict[str, list[np.ndarray]]) -> dict[str, np.ndarra
     return {name: np.concatenate(values) for name, values in batches_by_name.items()}
 
 
-class TFEvalStep:
-    """Answers and losses of a batch, compiled once whatever the batch's token count.
+class TFEvaluator:
+    """Answers of a model on one device, compiled once whatever the batch's token count.
 
     Args:
         model: owns the weights.
@@ -122,15 +118,55 @@ class TFEvalStep:
     """
 
     def __init__(self, model: TaskModel, task: Task, dtype: str):
-        self.model, self.task, self.dtype = model, task, dtype
-        self._compiled = tf.function(self._step, autograph=False, reduce_retracing=True)
+        self.task = task
+        self._answers = Answers(task)
+        self._compiled = tf.function(tf_evaluation_step(model, task, dtype), autograph=False, reduce_retracing=True)
 
-    def __call__(self, batch: dict[str, tf.Tensor]) -> Evaluated:
-        """The task's answers for a batch, the outputs they were made from, and the losses."""
-        return Evaluated(*tf.nest.map_structure(lambda tensor: tensor.numpy(), self._compiled(batch)))
+    def evaluated(self, arrays: TokenArrays, batch_size: int = EXAMPLES_AT_ONCE) -> Iterator[Batch]:
+        """See `Evaluator.evaluated`."""
+        for tensors in batches(arrays, evaluation_steps("ragged", arrays.lengths, batch_size)):
+            yield self._answers(tensors, *self._compiled(without_indices(tensors)))
 
-    def _step(self, tensors: dict[str, tf.Tensor]) -> tuple:
-        batch = TokenBatch.from_tensors(tensors)
-        outputs = self.task.forward(self.model.view(self.dtype), batch)
-        losses, weights = self.task.evaluation_loss(outputs, batch)
-        return self.task.answer(outputs), outputs, losses, weights
+
+def tf_evaluation_step(model: TaskModel, task: Task, dtype: str) -> Callable[[dict[str, tf.Tensor]], tuple]:
+    """What is compiled to evaluate a part with TensorFlow: tensors → outputs, losses, weights."""
+
+    def step(tensors: dict[str, tf.Tensor]) -> tuple:
+        batch = TokenBatch.from_tensors(tensors, task.axes)
+        outputs = task.forward(model.view(dtype), batch)
+        return outputs, *task.evaluation_loss(outputs, batch)
+
+    return step
+
+
+class Answers:
+    """Makes of a model's outputs, whichever engine computed them, what an evaluator yields.
+
+    Args:
+        task: gives the answers, on the host; compiled as it is now.
+    """
+
+    def __init__(self, task: Task):
+        self.axes = task.axes
+        self._answer = tf.function(task.answer, autograph=False, reduce_retracing=True)
+
+    def __call__(self, tensors: dict[str, Any], outputs: dict[str, Any], losses: Any, weights: Any) -> Batch:
+        """The answers of a part, without the examples that only fill up.
+
+        Args:
+            tensors: of the part, with `indices`.
+            outputs, losses, weights: of the same examples.
+        """
+        indices = np.asarray(tensors["indices"])
+        real = indices >= 0
+        features = {name: np.asarray(tensors[name])[real] for name, axis in self.axes.items() if axis == "example"}
+        outputs = {name: np.asarray(values)[real] for name, values in outputs.items()}
+        with tf.device("CPU"):
+            answers = {name: tensor.numpy() for name, tensor in self._answer(outputs).items()}
+        found = Evaluated(answers, outputs, np.asarray(losses)[real], np.asarray(weights)[real])
+        return features | {"indices": indices[real]}, found
+
+
+def without_indices(tensors: dict[str, Any]) -> dict[str, Any]:
+    """What of a part's tensors a model computes with."""
+    return {name: tensor for name, tensor in tensors.items() if name != "indices"}

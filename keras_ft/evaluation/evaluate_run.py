@@ -6,7 +6,7 @@ from pathlib import Path
 from keras_ft.data.array_writer import write_arrays
 from keras_ft.data.readers import find_sources
 from keras_ft.errors import RequestError
-from keras_ft.evaluation.evaluate import TFEvalStep
+from keras_ft.evaluation.evaluate import TFEvaluator
 from keras_ft.evaluation.origin import Origin
 from keras_ft.evaluation.record import evaluate_and_record, worst_mistakes
 from keras_ft.evaluation.report.run_report import write_page
@@ -36,13 +36,13 @@ def evaluate_run(folder: AnyPath, data: str, report: Path | None = None) -> dict
     recipe = run.read_recipe()
     sources = find_sources(data, split="test")
     trained = load_model(run.model)
-    step = TFEvalStep(trained.model, trained.task, recipe.train.precision)
+    evaluator = TFEvaluator(trained.model, trained.task, recipe.train.precision)
     rows = read_examples(trained.task, sources, recipe.data.columns)
     with tempfile.TemporaryDirectory() as scratch:
         chunks = encode(trained.task, trained.pretrained.tokenizer, rows)
         arrays = write_arrays(Path(scratch), "", lambda _: chunks, trained.task.axes)
         origin = Origin.of(sources, recipe.data.columns, arrays)
-        metrics, predictions = evaluate_and_record(step, trained.task, origin)
+        metrics, predictions = evaluate_and_record(evaluator, trained.task, origin)
         if report is not None:
             mistakes = worst_mistakes(trained.task, origin, predictions, to_stderr)
             facts = Facts(recipe, {str(origin): metrics}, predictions, view_of(predictions), mistakes)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from keras_ft.errors import RequestError
-from keras_ft.evaluation.evaluate import Batch, EvalStep, evaluated, measure
+from keras_ft.evaluation.evaluate import Batch, Evaluator, measure
 from keras_ft.evaluation.mistakes import Mistakes, write_mistakes
 from keras_ft.evaluation.origin import Origin
 from keras_ft.evaluation.predictions import Predictions
@@ -18,11 +18,11 @@ WORST = 50
 CHARACTERS = 2000  # of a text that is kept with a run
 
 
-def evaluate_and_record(eval_step: EvalStep, task: Task, origin: Origin) -> tuple[dict[str, float], Predictions]:
+def evaluate_and_record(evaluator: Evaluator, task: Task, origin: Origin) -> tuple[dict[str, float], Predictions]:
     """What `evaluate` returns, and the predictions it was made from, in one pass.
 
     Args:
-        eval_step: an engine's.
+        evaluator: an engine.
         task: gives the metrics, and says what is recorded.
         origin: the arrays, and what they were made from.
     """
@@ -32,10 +32,10 @@ def evaluate_and_record(eval_step: EvalStep, task: Task, origin: Origin) -> tupl
         for tensors, found in batches:
             targets = {name: tensors[name] for name in task.axes}
             kept = task.record(found.outputs, found.answers, targets, found.losses)
-            records.append({"row": tensors["rows"], **kept})
+            records.append({"row": tensors["indices"], **kept})
             yield tensors, found
 
-    metrics = measure(task, recorded(evaluated(eval_step, origin.arrays)))
+    metrics = measure(task, recorded(evaluator.evaluated(origin.arrays)))
     columns = {name: np.concatenate([record[name] for record in records]) for name in records[0]}
     order = np.argsort(columns["row"], kind="stable")
     columns = {name: values[order] for name, values in columns.items()}
@@ -71,7 +71,7 @@ def _cut(text: str) -> str:
 def record_split(
     run: RunFolder,
     split: str,
-    eval_step: EvalStep,
+    evaluator: Evaluator,
     task: Task,
     origin: Origin,
     tell: Callable[[str], None],
@@ -81,13 +81,13 @@ def record_split(
     Args:
         run: gets `predictions/SPLIT.npz` and `predictions/SPLIT_mistakes.json`.
         split: its name.
-        eval_step: an engine's.
+        evaluator: an engine.
         task: of the run.
         origin: the arrays of the split, and what they were made from.
         tell: is given a line for the user.
     """
     tell(f"Predicting {split}: {origin.arrays.num_examples:,} examples")
-    metrics, predictions = evaluate_and_record(eval_step, task, origin)
+    metrics, predictions = evaluate_and_record(evaluator, task, origin)
     predictions.write(run.predictions / f"{split}.npz")
     write_mistakes(worst_mistakes(task, origin, predictions, tell), run.predictions / f"{split}_mistakes.json")
     return metrics

@@ -152,10 +152,10 @@ class Classification(Task):
     def evaluation_loss(self, outputs: dict[str, Tensor], batch: TokenBatch) -> tuple[Tensor, Tensor]:
         """Plain cross-entropy of the scores in nats, `(examples,)`, each of weight 1: it compares between recipes."""
         losses = cross_entropy(outputs["logits"] / self._divide_by, batch.features["label"])
-        return losses, ops.ones_like(losses)
+        return losses, batch.example_weights
 
     def divisor(self, batch: TokenBatch) -> Tensor:
-        """The number of examples, or the sum of their labels' weights."""
+        """The number of examples, or the sum of their labels' weights; those that only fill up do not count."""
         return ops.sum(self._weights(batch))
 
     def metrics(self) -> Metrics:
@@ -247,10 +247,10 @@ class Classification(Task):
         return 1.0 if self.temperature == "auto" else float(self.temperature)
 
     def _weights(self, batch: TokenBatch) -> Tensor:
-        label = batch.features["label"]
         if self.class_weight is None:
-            return ops.ones_like(label, dtype="float32")
-        return ops.take(ops.convert_to_tensor(self.class_weight, dtype="float32"), label)
+            return batch.example_weights
+        weights = ops.convert_to_tensor(self.class_weight, dtype="float32")
+        return batch.example_weights * ops.take(weights, batch.features["label"])
 
 
 def _temperature(logits: np.ndarray, label: np.ndarray, correct: np.ndarray, tell: Callable[[str], None]) -> float:

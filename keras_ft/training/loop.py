@@ -15,8 +15,8 @@ import keras
 import numpy as np
 
 from keras_ft.data.arrays import TokenArrays
-from keras_ft.data.pipeline import batches
-from keras_ft.data.plan import plan
+from keras_ft.data.plans import Plans, training_plans
+from keras_ft.data.steps import Step
 from keras_ft.errors import RequestError, WorkError
 from keras_ft.evaluation.evaluate import EXAMPLES_AT_ONCE, evaluate
 from keras_ft.recipe import EarlyStopping, Interval, TrainSection, suggest
@@ -80,7 +80,8 @@ class Loop:
         if self.stopping.metric not in measured:
             wrong = self.stopping.metric
             raise RequestError(f"train.early_stopping.metric '{wrong}' is not measured; {suggest(wrong, measured)}")
-        self.total_steps = settings.steps or sum(len(self._plan(e)) for e in range(settings.epochs or 0))
+        self.plans = self._make_plans()
+        self.total_steps = settings.steps or sum(self.plans.count(e) for e in range(settings.epochs or 0))
 
     def resume(self) -> int:
         """Prepare the engine and take up the last checkpoint, if there is one.
@@ -126,23 +127,24 @@ class Loop:
 
     def _run_epoch(self) -> None:
         progress = self.progress
-        batch_plan = self._plan(progress.epoch)
+        steps = self.plans.steps(progress.epoch)
         self.callbacks.on_epoch_begin(progress.epoch)
         losses = []
-        metrics = self._settle(len(batch_plan))  # an interrupted run may owe an evaluation
-        for tensors in () if progress.finished else batches(self.train, batch_plan, start=progress.batch):
+        metrics = self._settle(len(steps))  # an interrupted run may owe an evaluation
+        batches = () if progress.finished else self.engine.batches(self.train, steps, progress.batch)
+        for batch in batches:
             self.callbacks.on_train_batch_begin(progress.batch)
-            logs = self._train_step(tensors)
+            logs = self._train_step(batch, steps[progress.batch])
             losses.append(logs["loss"])
             self.callbacks.on_train_batch_end(progress.batch - 1, logs)
-            metrics = self._settle(len(batch_plan)) or metrics
+            metrics = self._settle(len(steps)) or metrics
             if progress.finished:
                 break
-            if self._stop.requested:
+            if self._must_stop:
                 self._save()
                 self.tell(f"Interrupted after step {progress.step}; the same command goes on from there.")
                 raise KeyboardInterrupt
-            if self._is_checkpoint_due(len(batch_plan)):
+            if self._is_checkpoint_due(len(steps)):
                 self._save()
         logs = {"loss": float(np.mean(losses))} if losses else {}
         self.callbacks.on_epoch_end(progress.epoch, logs | {f"val_{k}": v for k, v in metrics.items()})
@@ -165,28 +167,29 @@ class Loop:
         progress.finished |= last or bool(self.engine.model.stop_training)
         return metrics
 
-    def _train_step(self, tensors: Any) -> dict[str, float]:
+    def _train_step(self, batch: Any, planned: Step) -> dict[str, float]:
         progress = self.progress
         started = time.perf_counter()
-        logs = self.engine.train_step({k: v for k, v in tensors.items() if k != "rows"}, progress.step)
+        logs = self.engine.train_step(batch, progress.step, self._stop.requested)
         if not math.isfinite(logs["loss"]):
             raise WorkError(
                 f"the loss is {logs['loss']} at step {progress.step + 1}; "
                 "try a lower learning_rate, more warmup, or precision: float32"
             )
         seconds = time.perf_counter() - started
-        examples = len(tensors["rows"])
+        self._must_stop = logs.pop("stop") > 0
         progress.step += 1
         progress.batch += 1
         progress.seconds += seconds
-        progress.examples += examples
-        progress.slots += len(tensors["ids"])
-        progress.tokens += int(np.sum(tensors["token_weights"]))
-        return {"step": progress.step, **logs, "examples_per_second": examples / seconds}
+        progress.examples += planned.num_examples
+        progress.slots += planned.num_slots
+        progress.tokens += planned.num_tokens
+        return {"step": progress.step, **logs, "examples_per_second": planned.num_examples / seconds}
 
     def _evaluate(self) -> dict[str, float]:
         self.callbacks.on_test_begin()
-        metrics = evaluate(self.engine.eval_step, self.task, self.validation, self._evaluation_batch_size)
+        with self.engine.averaged_weights():
+            metrics = evaluate(self.engine, self.task, self.validation, self._evaluation_batch_size)
         self.callbacks.on_test_end(metrics)
         progress, metric = self.progress, self.stopping.metric
         sign = -1.0 if metric in ("loss", "perplexity") else 1.0
@@ -228,11 +231,21 @@ class Loop:
         """What needs small batches to be trained needs them to be evaluated."""
         return min(EXAMPLES_AT_ONCE, 2 * (self.settings.batch_size or EXAMPLES_AT_ONCE))
 
-    def _plan(self, epoch: int) -> list[np.ndarray]:
-        return plan(
-            self.train.lengths,
-            self.settings.seed,
-            epoch,
-            batch_size=self.settings.batch_size,
-            tokens_per_batch=self.settings.tokens_per_batch,
+    def _make_plans(self) -> Plans:
+        settings, lengths = self.settings, self.train.lengths
+        return training_plans(
+            self.engine.layout,
+            lengths,
+            settings.seed,
+            epochs=settings.epochs or -(-(settings.steps or 1) // max(1, self._fewest_steps(lengths))),
+            parts=self.engine.num_replicas * settings.accumulate,
+            batch_size=settings.batch_size,
+            tokens_per_batch=settings.tokens_per_batch,
+            most_shapes=self.engine.most_shapes,
         )
+
+    def _fewest_steps(self, lengths: np.ndarray) -> int:
+        """Of an epoch."""
+        if self.settings.batch_size:
+            return -(-len(lengths) // self.settings.batch_size)
+        return int(lengths.sum()) // (self.settings.tokens_per_batch or 1)

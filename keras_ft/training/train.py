@@ -65,10 +65,10 @@ def train(
         with run.discarded_if_refused():
             loop, origins = _set_up(recipe, run, tell)
         metrics = _run(loop, run, callbacks, tell)
-        step, task = loop.engine.eval_step, loop.task
-        record_split(run, "validation", step, task, origins["validation"], tell)
+        engine, task = loop.engine, loop.task
+        record_split(run, "validation", engine, task, origins["validation"], tell)
         if "test" in origins:
-            metrics["test"] = record_split(run, "test", step, task, origins["test"], tell)
+            metrics["test"] = record_split(run, "test", engine, task, origins["test"], tell)
         metrics = {"task": recipe.task.name, "backbone": _backbone_name(recipe), **metrics}
         run.write_metrics(metrics)
         _finish(run)
@@ -163,8 +163,8 @@ def _calibrate(loop: Loop, run: RunFolder, tell: Callable[[str], None]) -> dict[
     """Let the task learn what it needs from validation, with the best weights, and save it again."""
     if not loop.task.wants_calibration:
         return {}
-    found = calibrate(loop.engine.eval_step, loop.task, loop.validation, tell)
-    loop.engine.recompile_eval_step()
+    found = calibrate(loop.engine, loop.task, loop.validation, tell)
+    loop.engine.recompile_evaluation()
     save_task(loop.task, run.model)
     return {"calibration": found}
 

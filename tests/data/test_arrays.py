@@ -162,7 +162,7 @@ def test_feature_that_changes_its_kind_or_shape_midway_is_refused(tmp_path, chun
         write_arrays(tmp_path, "f", lambda _: [*chunks, chunk_of([3, 1]) | change], AXES)
 
 
-@pytest.mark.parametrize("axes", [{"ids": "token"}, {"rows": "example"}, {"label": "row"}])
+@pytest.mark.parametrize("axes", [{"ids": "token"}, {"indices": "example"}, {"label": "row"}])
 def test_feature_of_a_taken_name_or_unknown_axis_is_refused(tmp_path, axes):
     with pytest.raises(ValueError, match="axes are"):
         write_arrays(tmp_path, "f", lambda _: [], axes)

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_ft.batch import SEQUENCE_FIELDS, TOKEN_FIELDS, TokenBatch
+from keras_ft.batch import FIELDS, TokenBatch
 from keras_ft.layers.bert_view import BertConfig
 from keras_ft.layers.task_model import TaskModel
 from keras_ft.recipe import TrainSection
@@ -25,7 +25,7 @@ def tensors_of(lengths: list[int]) -> dict[str, tf.Tensor]:
     batch = TokenBatch.from_lengths(
         tf.constant(rng.integers(0, 500, sum(lengths)), tf.int32), tf.constant(lengths, tf.int32)
     )
-    fields = {name: getattr(batch, name) for name in TOKEN_FIELDS + SEQUENCE_FIELDS}
+    fields = {name: getattr(batch, name) for name in FIELDS}
     return {**fields, "label": tf.constant(rng.integers(0, 2, len(lengths)), tf.int32)}
 
 
