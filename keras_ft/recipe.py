@@ -120,17 +120,24 @@ class TrainSection(Section):
     optimizer: Annotated[Named, BeforeValidator(_named)] = Named(name="adamw")
     """A name, or `{name: adamw, beta_2: 0.98}` with its options."""
     learning_rate: Annotated[float, Field(gt=0)] = 5e-5
-    """The highest, which the warm-up ends at."""
+    """The highest, which the warm-up ends at; the default is for `adamw` and `adam`, others must be given one."""
     schedule: Literal["linear", "cosine", "constant", "polynomial"] = "linear"
     """How the learning rate falls after the warm-up."""
     warmup: Annotated[float, Field(ge=0)] = 0.1
     """Below 1 a fraction of all steps, else a number of steps."""
-    weight_decay: Annotated[float, Field(ge=0)] = 0.01
-    """Of the optimizer; biases and layer norms are left out."""
+    weight_decay: Annotated[float, Field(ge=0)] | None = None
+    """Decoupled: each step takes this times the learning rate from a weight; biases and layer norms are left out.
+    `null` is the optimizer's own default: 0.01 for `adamw`, `lamb` and `lion`, else 0."""
+    layer_decay: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Each layer learns at this times the rate of the layer above it, the head at the full one; `null`: all alike."""
+    ema: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Momentum of a moving average of the weights, which is then what is evaluated and kept; `null` keeps none."""
     clip_norm: Annotated[float, Field(gt=0)] | None = 1.0
     """The largest global norm of the gradient; `null` clips nothing."""
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     """What forward and backward passes compute in; weights are float32. `float16` scales the loss, for older GPUs."""
+    activation_checkpointing: bool = False
+    """Compute each layer again in the backward pass instead of keeping its activations: slower, far less memory."""
     early_stopping: EarlyStopping | None = None
     """Stop when validation no longer gains."""
     dropout: Fraction = 0.1

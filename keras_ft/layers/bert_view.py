@@ -54,12 +54,14 @@ class BertView:
     layers: list[BertLayer]
     pooler_kernel: Tensor  # (hidden, hidden)
     pooler_bias: Tensor
+    recompute: bool = False  # the layers' activations in the backward pass, instead of keeping them
 
 
-def bert_view(backbone: Any, config: BertConfig, dtype: str = "float32") -> BertView:
+def bert_view(backbone: Any, config: BertConfig, dtype: str = "float32", recompute: bool = False) -> BertView:
     """View the weights of a `keras_hub.models.BertBackbone`, cast to the compute type.
 
-    Embedding tables are not cast as a whole; rows are, once they are looked up.
+    Embedding tables are not cast as a whole; rows are, once they are looked up. With `recompute` the activations of a
+    layer are not kept for the backward pass but computed again there.
     """
 
     def read(variable: Any) -> Tensor:
@@ -76,7 +78,23 @@ def bert_view(backbone: Any, config: BertConfig, dtype: str = "float32") -> Bert
         layers=[_layer_view(layer, read) for layer in backbone.transformer_layers],
         pooler_kernel=read(backbone.pooled_dense.kernel),
         pooler_bias=read(backbone.pooled_dense.bias),
+        recompute=recompute,
     )
+
+
+def variables_by_depth(backbone: Any) -> list[list[Any]]:
+    """The variables of a `keras_hub.models.BertBackbone` from the top down: pooler, last layer to first, embeddings."""
+    embeddings = [
+        backbone.token_embedding,
+        backbone.position_embedding,
+        backbone.segment_embedding,
+        backbone.embeddings_layer_norm,
+    ]
+    return [
+        backbone.pooled_dense.variables,
+        *(layer.variables for layer in reversed(backbone.transformer_layers)),
+        [variable for layer in embeddings for variable in layer.variables],
+    ]
 
 
 def layer_variables(layer: Any) -> list[tuple[str, Any, Any]]:

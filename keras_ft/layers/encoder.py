@@ -13,6 +13,7 @@ from keras_ft.layers.attention import additive_mask, self_attention
 from keras_ft.layers.bert_view import BertLayer, BertView
 from keras_ft.layers.dense import dense, layer_norm
 from keras_ft.layers.random import Key, dropout
+from keras_ft.layers.recompute import recomputed
 
 Tensor = Any
 
@@ -33,7 +34,12 @@ def encode(view: BertView, batch: TokenBatch, rate: float = 0.0, key: Key | None
     hidden = _embed(view, batch, dtype, rate, key)  # (tokens, hidden)
     mask = additive_mask(batch, dtype)
     for number, layer in enumerate(view.layers):
-        hidden = _encode_layer(view, layer, hidden, batch, mask, rate, _site(key, 1 + number))
+        site = _site(key, 1 + number)
+
+        def step(layer: BertLayer, hidden: Tensor, site: Key | None = site) -> Tensor:
+            return _encode_layer(view, layer, hidden, batch, mask, rate, site)
+
+        hidden = recomputed(step, layer, hidden) if view.recompute else step(layer, hidden)
     return hidden
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_ft.layers.bert_view import BertConfig, BertView, bert_view
+from keras_ft.layers.bert_view import BertConfig, BertView, bert_view, variables_by_depth
 
 Tensor = Any
 
@@ -58,10 +58,20 @@ class TaskModel(keras.Model):
         self.head.build((None, backbone.hidden_dim))
         self.built = True
 
-    def view(self, dtype: str = "float32") -> ModelView:
-        """The weights as tensors of the compute type, to be made where the forward pass is traced."""
+    def variables_by_depth(self) -> list[list[Any]]:
+        """All variables from the top down: head and pooler, last transformer layer, …, first, embeddings."""
+        pooler, *below = variables_by_depth(self.backbone)
+        return [[*self.head.variables, *pooler], *below]
+
+    def view(self, dtype: str = "float32", recompute: bool = False) -> ModelView:
+        """The weights as tensors of the compute type, to be made where the forward pass is traced.
+
+        Args:
+            dtype: the compute type.
+            recompute: whether the backward pass computes each layer's activations again (activation checkpointing).
+        """
         return ModelView(
-            encoder=bert_view(self.backbone, self.arithmetic, dtype),
+            encoder=bert_view(self.backbone, self.arithmetic, dtype, recompute),
             head=DenseView(ops.convert_to_tensor(self.head.kernel), ops.convert_to_tensor(self.head.bias)),
         )
 

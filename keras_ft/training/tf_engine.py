@@ -6,7 +6,7 @@ known from the batch, before the first forward pass.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,8 @@ from keras_ft.recipe import TrainSection
 from keras_ft.tasks.base import Task
 from keras_ft.training.loss_scale import LossScale
 from keras_ft.training.micro_batches import micro_batch
-from keras_ft.training.optimizer import build_optimizer
+from keras_ft.training.optimizers.averages import averaged_weights
+from keras_ft.training.optimizers.build import build_optimizer
 
 Tensors = dict[str, tf.Tensor]
 
@@ -66,7 +67,7 @@ class TFEngine:
     def prepare(self, total_steps: int) -> None:
         """Build the optimizer."""
         with self.strategy.scope():
-            self.optimizer = build_optimizer(self.settings, self.model.trainable_variables, total_steps)
+            self.optimizer = build_optimizer(self.settings, self.model, total_steps)
             if self.settings.precision == "float16":
                 self.loss_scale = LossScale()
 
@@ -95,10 +96,9 @@ class TFEngine:
             parts = zip(self._local(tensors), self._local(found), strict=True)
             yield from (self._answers(part, *said) for part, said in parts)
 
-    @contextmanager
-    def averaged_weights(self) -> Iterator[None]:
+    def averaged_weights(self) -> AbstractContextManager[None]:
         """See `Engine.averaged_weights`."""
-        yield
+        return averaged_weights(self.model.trainable_variables, self.optimizer.averages())
 
     def recompile_evaluation(self) -> None:
         """See `Engine.recompile_evaluation`."""
@@ -180,7 +180,7 @@ class TFEngine:
     def _of_one(self, batch: TokenBatch, key: Key, divisor: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:
         variables = [v.value for v in self.model.trainable_variables]
         with tf.GradientTape() as tape:
-            view = self.model.view(self.settings.precision)
+            view = self.model.view(self.settings.precision, self.settings.activation_checkpointing)
             outputs = self.task.forward(view, batch, self.settings.dropout, key)
             losses, weights = self.task.loss(outputs, batch)
             loss = tf.reduce_sum(losses * weights) / divisor

@@ -1,25 +1,13 @@
-"""The optimizer and its learning-rate schedule."""
+"""The learning rate over a run."""
 
 import math
 from typing import Any
 
 import keras
 from keras import ops
-from pydantic import Field
 
 from keras_ft.errors import RequestError
-from keras_ft.recipe import Section, TrainSection, check_options, suggest
-from keras_ft.training.adamw import FusedAdamW
-
-NOT_DECAYED = ("bias", "gamma", "beta")
-
-
-class AdamWOptions(Section):
-    """`optimizer: {name: adamw, …}` (Loshchilov and Hutter 2019, arXiv:1711.05101)."""
-
-    beta_1: float = Field(0.9, gt=0, lt=1)
-    beta_2: float = Field(0.999, gt=0, lt=1)
-    epsilon: float = Field(1e-8, gt=0)
+from keras_ft.recipe import TrainSection
 
 
 @keras.saving.register_keras_serializable("keras_ft")
@@ -60,29 +48,17 @@ class WarmUpThenDecay(keras.optimizers.schedules.LearningRateSchedule):
         }
 
 
-def build_optimizer(settings: TrainSection, variables: list[Any], total_steps: int) -> keras.optimizers.Optimizer:
-    """An optimizer built for these variables; biases and layer norms do not decay.
+def build_schedule(settings: TrainSection, total_steps: int) -> WarmUpThenDecay:
+    """The schedule that the recipe's `train` describes.
 
     Args:
         settings: the recipe's `train`.
-        variables: the Keras variables to be trained.
-        total_steps: length of the schedule.
+        total_steps: how many steps the run has.
 
     Raises:
-        RequestError: the optimizer's name or an option of it is unknown, or the warm-up is longer than the run.
+        RequestError: the warm-up is longer than the run.
     """
-    name = settings.optimizer.name
-    if name != "adamw":
-        raise RequestError(f"unknown optimizer '{name}'; {suggest(name, ['adamw'])}")
-    options = check_options(f"optimizer {name}", settings.optimizer.options, AdamWOptions)
     warmup = round(settings.warmup * total_steps) if settings.warmup < 1 else int(settings.warmup)
     if warmup > total_steps:
         raise RequestError(f"train.warmup is {warmup} steps; the run has only {total_steps}")
-    optimizer = FusedAdamW(
-        learning_rate=WarmUpThenDecay(settings.learning_rate, total_steps, warmup, settings.schedule),
-        weight_decay=settings.weight_decay,
-        **options.model_dump(),
-    )
-    optimizer.exclude_from_weight_decay(var_list=[v for v in variables if v.name in NOT_DECAYED])
-    optimizer.build(variables)
-    return optimizer
+    return WarmUpThenDecay(settings.learning_rate, total_steps, warmup, settings.schedule)
