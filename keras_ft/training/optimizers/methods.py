@@ -77,8 +77,8 @@ class AdafactorOptions(OptimizerOptions):
 
     beta_2_decay: Annotated[float, Field(lt=0)] = -0.8
     """The power of the step that the memory of the squared gradient falls with."""
-    epsilon_1: Positive = 1e-30
-    """Added to the squared gradient."""
+    epsilon_1: Positive = 1e-16
+    """Added to the squared gradient. With the paper's 1e-30 a row and a column without gradient make a NaN in Keras."""
     epsilon_2: Positive = 1e-3
     """The smallest size of a weight that its step is measured by."""
     clip_threshold: Positive = 1.0

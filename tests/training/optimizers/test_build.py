@@ -64,6 +64,18 @@ def test_biases_and_norms_do_not_decay(name):
             np.testing.assert_allclose(variable, start * (1 - 0.5 * RATES[name]), rtol=1e-6, err_msg=variable.path)
 
 
+@EVERY
+def test_a_row_and_a_column_without_gradient_make_no_nan(name):
+    model = tiny_model()
+    optimizer = build_optimizer(settings_of(name, weight_decay=0.0), model, 10)
+    gradients = gradients_of(model.trainable_variables, 0)
+    for gradient in gradients:
+        gradient[0] = 0
+        gradient[..., 1] = 0
+    update(optimizer, model.trainable_variables, gradients)
+    assert all(np.isfinite(variable).all() for variable in model.trainable_variables)
+
+
 @pytest.mark.parametrize(("name", "decay"), [("adamw", 0.01), ("lamb", 0.01), ("lion", 0.01)])
 def test_a_weight_decay_that_is_not_given_is_the_methods_own(name, decay):
     assert build_optimizer(settings_of(name), tiny_model(), 10).weight_decay == decay
