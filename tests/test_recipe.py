@@ -61,6 +61,8 @@ def test_set_overrides_and_makes_missing_sections(tmp_path):
         ("train: {learning_rate: fast}\n", ["train.learning_rate", "number"]),
         ("train: {epochs: -1}\n", ["train.epochs", "greater than 0"]),
         ("train: {schedule: cosin}\n", ["train.schedule", "'cosine'"]),
+        ("train: {layer_decay: 2}\n", ["train.layer_decay", "less than or equal to 1"]),
+        ("train: {ema: 1}\n", ["train.ema", "less than 1"]),
         ("train: {precision: int8}\n", ["train.precision", "'bfloat16'"]),
         ("train: {epochs: 1, steps: 5}\n", ["either 'epochs' or 'steps'"]),
         ("train: {batch_size: 8, tokens_per_batch: 500}\n", ["either 'batch_size' or 'tokens_per_batch'"]),
