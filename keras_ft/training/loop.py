@@ -190,21 +190,24 @@ class Loop:
         self.callbacks.on_test_begin()
         with self.engine.averaged_weights():
             metrics = evaluate(self.engine, self.task, self.validation, self._evaluation_batch_size)
+            self._keep_if_best(metrics)
         self.callbacks.on_test_end(metrics)
+        return metrics
+
+    def _keep_if_best(self, metrics: dict[str, float]) -> None:
         progress, metric = self.progress, self.stopping.metric
         sign = -1.0 if metric in ("loss", "perplexity") else 1.0
         if not progress.best or sign * metrics[metric] > sign * progress.best[metric]:
             weights = {k: v for k, v in self.engine.state().items() if k.startswith("model/")}
             self.checkpoints.save_best(progress.step, weights, metrics)
             progress.best, progress.best_step, progress.evaluations_without_gain = metrics, progress.step, 0
-        else:
-            progress.evaluations_without_gain += 1
-            if progress.evaluations_without_gain >= self.stopping.patience:
-                self.tell(
-                    f"Stopping early at step {progress.step}: {metric} has not improved since step {progress.best_step}"
-                )
-                progress.finished = True
-        return metrics
+            return
+        progress.evaluations_without_gain += 1
+        if progress.evaluations_without_gain >= self.stopping.patience:
+            self.tell(
+                f"Stopping early at step {progress.step}: {metric} has not improved since step {progress.best_step}"
+            )
+            progress.finished = True
 
     def _is_due(self, every: Interval, steps_per_epoch: int) -> bool:
         if every.unit == "steps":
