@@ -5,6 +5,7 @@ import logging
 import os
 import sys
 import warnings
+from contextlib import redirect_stdout
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -72,13 +73,18 @@ def train(
     overrides: Overrides = None,
     as_json: AsJson = False,
 ) -> None:
-    """Train, test, and write the run folder; run again on the same folder it resumes."""
+    """Train, test, and write the run folder; run again on the same folder it resumes.
+
+    Ctrl-C and SIGTERM save after the step under way; a second one ends at once. Exit codes: 0 done, 1 the work failed,
+    2 the request was wrong, 75 stopped by SIGTERM (the same command goes on), 130 Ctrl-C (likewise).
+    """
     from keras_ft.recipe_file import load_recipe
 
     loaded = load_recipe(recipe, overrides or [])
     from keras_ft.training.train import train as run_training
 
-    metrics = run_training(loaded, out)
+    with redirect_stdout(sys.stderr):  # what callbacks print does not mix with the result
+        metrics = run_training(loaded, out)
     _print(metrics, as_json, lambda: shown.metrics_lines(metrics, out))
 
 

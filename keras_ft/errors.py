@@ -1,4 +1,4 @@
-"""The two ways a command ends badly: the request was wrong, or the work failed."""
+"""The ways a command ends badly: the request was wrong, the work failed, or the work was cut off and can go on."""
 
 
 class KerasFTError(Exception):
@@ -18,3 +18,9 @@ class RequestError(KerasFTError):
 
 class WorkError(KerasFTError):
     """The request was right but the work failed (a check did not pass, a process died)."""
+
+
+class ResumeError(KerasFTError):
+    """The work was cut off (preemption, a lost worker) and nothing is wrong: the same command goes on with it."""
+
+    exit_code = 75  # EX_TEMPFAIL of sysexits.h

@@ -146,6 +146,8 @@ class TrainSection(Section):
     """An interval in epochs or steps: `1 epoch`, `0.5 epoch`, `500 steps`. The best evaluation's weights are kept."""
     checkpoint: CheckpointSection = CheckpointSection()
     """What a killed run goes on from."""
+    callbacks: list[Annotated[Named, BeforeValidator(_named)]] = []
+    """Keras callbacks: `module:Class`, or `{name: module:Class, …}` with its arguments."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     """Of shuffling, drop-out, the split and new weights; equal seeds give equal runs."""
 
@@ -175,6 +177,36 @@ class RuntimeSection(Section):
     """How tokens lie in a batch: `ragged` without padding, or in `rows` of static shape, which TPUs need."""
 
 
+class WandBOptions(Section):
+    """`logging: {wandb: {project: …}}`, as `wandb.init` calls them; what is not given is W&B's own choice."""
+
+    project: str | None = None
+    """`keras-ft` by default."""
+    name: str | None = None
+    """The run folder's name by default."""
+    entity: str | None = None
+    """The user or team."""
+    group: str | None = None
+    """Runs that belong together."""
+    tags: list[str] = []
+    """To find the run by."""
+    notes: str | None = None
+    """What the run is about."""
+
+
+class LoggingSection(Section):
+    """What is written down while training, besides `log.csv`."""
+
+    tensorboard: bool = True
+    """Write `events/`, which `tensorboard --logdir RUN/events` shows."""
+    every: PositiveInt = 10
+    """Steps from one logged step to the next."""
+    profile: Annotated[str, Field(pattern=r"^\d+\.\.\d+$")] | None = None
+    """Steps to profile, such as `100..110`; the trace is in `events/`."""
+    wandb: bool | WandBOptions | None = None
+    """Weights & Biases: `true`, or `{project: …, tags: […]}`."""
+
+
 class Recipe(Section):
     """A whole run. `backbone` is a preset name, a folder, or a dict for training from scratch."""
 
@@ -190,6 +222,8 @@ class Recipe(Section):
     """How they learn."""
     runtime: RuntimeSection = RuntimeSection()
     """Where they learn."""
+    logging: LoggingSection = LoggingSection()
+    """What is written down meanwhile."""
 
     def to_yaml(self) -> str:
         """The recipe with every default written out."""

@@ -138,7 +138,17 @@ def _resolve_paths(recipe: Recipe, folder: Path) -> Recipe:
         }
     elif (folder / Path(recipe.backbone).expanduser()).is_dir():
         recipe.backbone = absolute(recipe.backbone)
+    for callback in recipe.train.callbacks:
+        module = callback.name.split(":")[0]
+        if "/" in module or _is_beside(folder, module):
+            callback.name = _checked(os.path.abspath(folder / Path(callback.name).expanduser()))
     return recipe
+
+
+def _is_beside(folder: Path, module: str) -> bool:
+    """Whether a module, or the package that holds it, lies in the recipe's folder."""
+    beside = folder / module.split(".")[0]
+    return beside.with_suffix(".py").is_file() or (beside / "__init__.py").is_file()
 
 
 def _checked(path: str) -> str:

@@ -48,6 +48,7 @@ class RunFolder:
         self.inspection_file = self.path / "inspection.json"
         self.log_file = self.path / "log.csv"
         self.events = self.path / "events"
+        self.wandb_file = self.path / "wandb.json"
         self.checkpoints = self.path / "checkpoints"
         self.data = self.path / "data"
         self.model = self.path / "model"
@@ -121,7 +122,7 @@ class RunFolder:
             if self._is_new:
                 for ours in (self.model, self.data, self.events):
                     shutil.rmtree(ours, ignore_errors=True)
-                for ours in (self.inspection_file, self.log_file, self.recipe_file, self.lock_file):
+                for ours in (self.inspection_file, self.log_file, self.wandb_file, self.recipe_file, self.lock_file):
                     ours.unlink(missing_ok=True)
                 with suppress(KerasFTError):  # the first error is what the user must know
                     self.publish()

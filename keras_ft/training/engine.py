@@ -20,6 +20,7 @@ class Engine(Evaluator, Protocol):
         optimizer: once `prepare` was called.
         layout: of the batches it computes.
         num_replicas: among which the examples of a step are divided.
+        num_processes: that train together.
         most_shapes: how many shapes a batch may have in the rows layout.
     """
 
@@ -27,6 +28,7 @@ class Engine(Evaluator, Protocol):
     optimizer: Any
     layout: Layout
     num_replicas: int
+    num_processes: int
     most_shapes: int
 
     def prepare(self, total_steps: int) -> None:
@@ -50,7 +52,7 @@ class Engine(Evaluator, Protocol):
         """Forget the compiled evaluation: the task's answers are other than they were."""
 
     def state(self) -> dict[str, np.ndarray]:
-        """Copies of every weight (`model/…`), every variable of the optimizer (`optimizer/…`) and others."""
+        """Weights (`model/…`), variables of the optimizer (`optimizer/…`) and others: copies, which no step changes."""
 
     def load_state(self, state: dict[str, np.ndarray]) -> None:
-        """Take back what `state` gave; all but the weights may be absent."""
+        """Take back what `state` gave; all but the weights may be absent, and other names may be there."""

@@ -5,17 +5,48 @@ A signal in the middle of a step would otherwise end it with the weights updated
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
+
+from keras_ft.errors import ResumeError
+
+T = TypeVar("T")
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Stopped(Exception):
+    """Training left off where it stood, because of a signal."""
+
+
+class _Terminated(BaseException):
+    """SIGTERM came; no library's `except Exception` may take it for an error of its own."""
 
 
 @dataclass
 class StopRequest:
-    """Whether a signal came."""
+    """The signal that came, if one did."""
 
-    requested: bool = False
+    signal: int | None = None
+
+    def check(self) -> None:
+        """Raise `Stopped` if a signal came."""
+        if self.signal is not None:
+            raise Stopped
+
+    def obeyed(self, work: Iterable[T]) -> Iterator[T]:
+        """The same items, until a signal came; then `Stopped` is raised."""
+        for item in work:
+            yield item
+            self.check()
+
+    def error(self, step: int) -> BaseException:
+        """What to end the process with: a preempted one exits with 75, one that its user stopped with 130."""
+        if self.signal == signal.SIGINT:
+            return KeyboardInterrupt(f"interrupted after step {step}")
+        cause = "SIGTERM" if self.signal else "another worker"
+        return ResumeError(f"stopped by {cause} after step {step}; the same command goes on from there")
 
 
 @contextmanager
@@ -25,18 +56,43 @@ def stop_requests() -> Iterator[StopRequest]:
     if threading.current_thread() is not threading.main_thread():  # only there may handlers be set
         yield request
         return
-    signals = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.getsignal(number) for number in signals}
+    before = {number: signal.getsignal(number) for number in SIGNALS}
 
     def handle(number: int, frame: Any) -> None:
-        request.requested = True
-        for caught in signals:
-            signal.signal(caught, before[caught])
+        request.signal = number
+        signal.signal(signal.SIGINT, before[signal.SIGINT])
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
-    for number in signals:
+    for number in SIGNALS:
         signal.signal(number, handle)
     try:
         yield request
     finally:
-        for number in signals:
+        for number in SIGNALS:
             signal.signal(number, before[number])
+
+
+@contextmanager
+def resumable() -> Iterator[None]:
+    """End at once at SIGTERM, with the exit code that says to run the same command again.
+
+    It holds where `stop_requests` does not: while data are tokenized, and while the trained model is tested.
+
+    Raises:
+        ResumeError: SIGTERM came.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def handle(number: int, frame: Any) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        raise _Terminated
+
+    before = signal.signal(signal.SIGTERM, handle)
+    try:
+        yield
+    except _Terminated:
+        raise ResumeError("stopped by SIGTERM; the same command goes on") from None
+    finally:
+        signal.signal(signal.SIGTERM, before)

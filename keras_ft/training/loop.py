@@ -1,11 +1,10 @@
 """The training loop: drives an engine through the plan of each epoch, evaluates, keeps the best, resumes.
 
 It calls ordinary Keras callbacks. The logs of a training batch hold `step, loss, learning_rate, gradient_norm,
-examples_per_second`; those of a test (an evaluation) the metrics; those of an epoch the mean loss and, with `val_`
-before their names, the metrics.
+examples_per_second, tokens_per_second`; those of a test (an evaluation) the metrics; those of an epoch the mean loss
+and, with `val_` before their names, the metrics.
 """
 
-import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -18,12 +17,15 @@ from keras_ft.data.arrays import TokenArrays
 from keras_ft.data.plans import Plans, training_plans
 from keras_ft.data.steps import Step
 from keras_ft.errors import RequestError, WorkError
-from keras_ft.evaluation.evaluate import EXAMPLES_AT_ONCE, evaluate
+from keras_ft.evaluation.evaluate import EXAMPLES_AT_ONCE, measure
 from keras_ft.recipe import EarlyStopping, Interval, TrainSection, suggest
 from keras_ft.tasks.base import Task
+from keras_ft.training.callback_optimizer import CallbackOptimizer
+from keras_ft.training.callback_state import CallbackStates, Kept
 from keras_ft.training.checkpoint import Checkpoints
+from keras_ft.training.divergence import Divergence
 from keras_ft.training.engine import Engine
-from keras_ft.training.interrupt import stop_requests
+from keras_ft.training.interrupt import Stopped, StopRequest, stop_requests
 
 
 @dataclass
@@ -37,6 +39,8 @@ class Progress:
     examples: int = 0
     tokens: int = 0
     slots: int = 0
+    epoch_loss: float = 0.0  # the sum over the batches of this epoch
+    epoch_metrics: dict[str, float] = field(default_factory=dict)  # of the last evaluation in it
     evaluated_step: int = 0
     best_step: int = -1
     best: dict[str, float] = field(default_factory=dict)
@@ -75,6 +79,8 @@ class Loop:
         self.train, self.validation = train, validation
         self.checkpoints, self.fingerprint, self.tell = checkpoints, fingerprint, tell
         self.progress = Progress()
+        self.divergence = Divergence()
+        self._kept = Kept()
         self.stopping = settings.early_stopping or EarlyStopping(metric=task.main_metric, patience=10**9)
         measured = ["loss", *task.metrics().names]
         if self.stopping.metric not in measured:
@@ -101,81 +107,107 @@ class Loop:
             raise WorkError(
                 f"the data changed since {self.checkpoints.folder} was written; train into another --out, or delete it"
             )
+        self._kept = Kept.of(progress.pop("callbacks"), state)
+        self.divergence = Divergence(**progress.pop("divergence"))
         self.progress = Progress(**progress)
         self.engine.load_state(state)
         return self.progress.step
 
-    def run(self, callbacks: Sequence[keras.callbacks.Callback] = ()) -> Progress:
-        """Train to the end, calling ordinary Keras callbacks, and leave the best weights in the engine's model.
+    def run(
+        self, callbacks: Sequence[keras.callbacks.Callback] = (), logs: Sequence[keras.callbacks.Callback] = ()
+    ) -> Progress:
+        """Train to the end, and leave the best weights in the engine's model.
+
+        Args:
+            callbacks: ordinary Keras callbacks; checkpoints keep their state.
+            logs: callbacks that are called before them and have no state to keep.
 
         Raises:
-            KeyboardInterrupt: SIGINT or SIGTERM came; a checkpoint was written after the step under way.
-            WorkError: the loss is no longer finite.
+            KeyboardInterrupt: SIGINT came; a checkpoint was written after the step under way.
+            ResumeError: SIGTERM came; likewise.
+            WorkError: the run diverges, or checkpoints cannot be written.
         """
-        self.callbacks = keras.callbacks.CallbackList(list(callbacks), model=self.engine.model)
+        model = self.engine.model
+        model.stop_training, model.optimizer = False, CallbackOptimizer(self.engine.optimizer)
+        self.callbacks = keras.callbacks.CallbackList([*logs, *callbacks], model=model)
         self.callbacks.set_params({"epochs": self.settings.epochs, "steps": self.total_steps, "verbose": 0})
-        self.engine.model.stop_training = False
         self.callbacks.on_train_begin()
+        self._callback_states = CallbackStates(callbacks)
+        self._callback_states.begin(self._kept)
         self._last_save = time.monotonic()
-        with stop_requests() as self._stop:
-            while not self.progress.finished:
-                self._run_epoch()
-        if self.progress.best_step >= 0:
-            self.engine.load_state(self.checkpoints.best(self.progress.best_step))
-        self.callbacks.on_train_end(self.progress.best)
+        with self.checkpoints, stop_requests() as self._stop:
+            try:
+                while not self.progress.finished:
+                    self._run_epoch()
+                if self.engine.num_processes == 1:
+                    self._stop.check()
+            except Stopped:
+                self._leave()
+        self._take_best(bool(callbacks))
         return self.progress
 
     def _run_epoch(self) -> None:
         progress = self.progress
         steps = self.plans.steps(progress.epoch)
         self.callbacks.on_epoch_begin(progress.epoch)
-        losses = []
-        metrics = self._settle(len(steps))  # an interrupted run may owe an evaluation
+        self._settle(len(steps))  # an interrupted run may owe an evaluation
         batches = () if progress.finished else self.engine.batches(self.train, steps, progress.batch)
         for batch in batches:
             self.callbacks.on_train_batch_begin(progress.batch)
             logs = self._train_step(batch, steps[progress.batch])
-            losses.append(logs["loss"])
             self.callbacks.on_train_batch_end(progress.batch - 1, logs)
-            metrics = self._settle(len(steps)) or metrics
+            self._settle(len(steps))
             if progress.finished:
                 break
             if self._must_stop:
-                self._save()
-                self.tell(f"Interrupted after step {progress.step}; the same command goes on from there.")
-                raise KeyboardInterrupt
+                raise Stopped
             if self._is_checkpoint_due(len(steps)):
                 self._save()
-        logs = {"loss": float(np.mean(losses))} if losses else {}
-        self.callbacks.on_epoch_end(progress.epoch, logs | {f"val_{k}": v for k, v in metrics.items()})
+        logs = {"loss": progress.epoch_loss / progress.batch} if progress.batch else {}
+        self.callbacks.on_epoch_end(progress.epoch, logs | {f"val_{k}": v for k, v in progress.epoch_metrics.items()})
         progress.finished |= bool(self.engine.model.stop_training)
         if progress.finished:
             self._save()
         else:
             progress.epoch, progress.batch = progress.epoch + 1, 0
+            progress.epoch_loss, progress.epoch_metrics = 0.0, {}
 
-    def _settle(self, steps_per_epoch: int) -> dict[str, float]:
+    def _leave(self) -> None:
+        """Save, wait until it is written, and end as the signal wants it."""
+        self._save()
+        self.checkpoints.wait()
+        error = self._stop.error(self.progress.step)
+        if isinstance(error, KeyboardInterrupt):
+            self.tell(f"Interrupted after step {self.progress.step}; the same command goes on from there.")
+        raise error
+
+    def _take_best(self, has_callbacks: bool) -> None:
+        """Load the best weights; where a callback chooses others at the end, measure those."""
+        best = self.checkpoints.best(self.progress.best_step) if self.progress.best_step >= 0 else {}
+        if best:
+            self.engine.load_state(best)
+        self.callbacks.on_train_end(self.progress.best)
+        now = self.engine.state() if has_callbacks else best
+        if any(not np.array_equal(array, now[name]) for name, array in best.items()):
+            self.tell("A callback chose other weights than those of the best evaluation")
+            self.progress.best = self._measured()
+
+    def _settle(self, steps_per_epoch: int) -> None:
         """Evaluate if the step just made wants it, and say whether the run is finished."""
         progress = self.progress
-        metrics = {}
         last = progress.step >= self.total_steps
         if progress.step > progress.evaluated_step and (
             last or self._is_due(self.settings.evaluate_every, steps_per_epoch)
         ):
-            metrics = self._evaluate()
+            progress.epoch_metrics = self._evaluate()
             progress.evaluated_step = progress.step
         progress.finished |= last or bool(self.engine.model.stop_training)
-        return metrics
 
     def _train_step(self, batch: Any, planned: Step) -> dict[str, float]:
         progress = self.progress
         started = time.perf_counter()
-        logs = self.engine.train_step(batch, progress.step, self._stop.requested)
-        if not math.isfinite(logs["loss"]):
-            raise WorkError(
-                f"the loss is {logs['loss']} at step {progress.step + 1}; "
-                "try a lower learning_rate, more warmup, or precision: float32"
-            )
+        logs = self.engine.train_step(batch, progress.step, self._stop.signal is not None)
+        self.divergence.check(progress.step + 1, logs, self.settings.precision)
         seconds = time.perf_counter() - started
         self._must_stop = logs.pop("stop") > 0
         progress.step += 1
@@ -184,12 +216,16 @@ class Loop:
         progress.examples += planned.num_examples
         progress.slots += planned.num_slots
         progress.tokens += planned.num_tokens
-        return {"step": progress.step, **logs, "examples_per_second": planned.num_examples / seconds}
+        progress.epoch_loss += logs["loss"]
+        counts = {"examples": planned.num_examples, "tokens": planned.num_tokens}
+        speed = {f"{name}_per_second": count / seconds for name, count in counts.items()}
+        return {"step": progress.step, **logs, **speed}
 
     def _evaluate(self) -> dict[str, float]:
         self.callbacks.on_test_begin()
         with self.engine.averaged_weights():
-            metrics = evaluate(self.engine, self.task, self.validation, self._evaluation_batch_size)
+            metrics = self._measured(self._stop)
+            self.divergence.check_evaluation(self.progress.step, metrics, self.settings.precision)
             self._keep_if_best(metrics)
         self.callbacks.on_test_end(metrics)
         return metrics
@@ -209,6 +245,12 @@ class Loop:
             )
             progress.finished = True
 
+    def _measured(self, stop: StopRequest | None = None) -> dict[str, float]:
+        """The metrics of validation; a signal ends it, unless others would go on without this process."""
+        found = self.engine.evaluated(self.validation, self._evaluation_batch_size)
+        alone = self.engine.num_processes == 1
+        return measure(self.task, stop.obeyed(found) if stop and alone else found)
+
     def _is_due(self, every: Interval, steps_per_epoch: int) -> bool:
         if every.unit == "steps":
             return self.progress.step % max(1, round(every.amount)) == 0
@@ -225,8 +267,9 @@ class Loop:
         return self._is_due(every, steps_per_epoch)
 
     def _save(self) -> None:
-        progress = vars(self.progress) | {"fingerprint": self.fingerprint}
-        self.checkpoints.save(self.progress.step, self.engine.state(), progress)
+        kept = self._callback_states.collect()
+        others = {"fingerprint": self.fingerprint, "callbacks": kept.states, "divergence": vars(self.divergence)}
+        self.checkpoints.save(self.progress.step, self.engine.state() | kept.arrays, vars(self.progress) | others)
         self._last_save = time.monotonic()
 
     @property

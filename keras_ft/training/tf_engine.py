@@ -56,6 +56,7 @@ class TFEngine:
         self.layout = layout
         self.num_replicas = self.strategy.num_replicas_in_sync
         self._local_replicas = 1 if self.num_replicas == 1 else len(self.strategy.extended.worker_devices)
+        self.num_processes = self.num_replicas // self._local_replicas
         self.most_shapes = 1 if isinstance(self.strategy, tf.distribute.TPUStrategy) else 3
         self.optimizer: Any = None
         self.loss_scale: LossScale | None = None

@@ -24,11 +24,13 @@ from keras_ft.shown import to_stderr
 from keras_ft.tasks.model import build_model, save_weights, void_weights
 from keras_ft.tasks.registry import check_task, save_task
 from keras_ft.tasks.samples import read_samples, write_samples
-from keras_ft.training.callbacks import CSVLog, TensorBoardLog
+from keras_ft.training.callback_names import named_callbacks
 from keras_ft.training.checkpoint import Checkpoints
+from keras_ft.training.interrupt import resumable
+from keras_ft.training.keras_callbacks import settle_callbacks
+from keras_ft.training.logs.chosen import check_logging, opened_logs
 from keras_ft.training.loop import Loop, Progress
 from keras_ft.training.prepare import Prepared, prepare
-from keras_ft.training.progress import ProgressBar
 from keras_ft.training.tf_engine import TFEngine
 
 
@@ -43,7 +45,7 @@ def train(
     Args:
         recipe: from `keras_ft.recipe_file.load_recipe`.
         out: the run folder.
-        callbacks: more Keras callbacks, called after ours.
+        callbacks: more Keras callbacks, called after those of the recipe.
         tell: is given a line for the user.
 
     Returns:
@@ -52,10 +54,12 @@ def train(
     Raises:
         RequestError: something in the recipe, its data or the folder is wrong.
         WorkError: training failed (the loss became NaN, a preset could not be fetched).
+        ResumeError: SIGTERM came; the same call goes on.
     """
     run = RunFolder(out)
     check_task(recipe)
-    with run.claimed(recipe):
+    callbacks = [*named_callbacks(recipe.train.callbacks), *callbacks]
+    with resumable(), run.claimed(recipe):
         finished = run.read_metrics()
         if finished is not None:
             tell(f"{run.name} is finished already; delete it to train again")
@@ -63,8 +67,8 @@ def train(
                 _finish(run)
             return finished
         with run.discarded_if_refused():
-            loop, origins = _set_up(recipe, run, tell)
-        metrics = _run(loop, run, callbacks, tell)
+            loop, origins = _set_up(recipe, run, callbacks, tell)
+        metrics = _run(loop, recipe, run, callbacks, tell)
         engine, task = loop.engine, loop.task
         record_split(run, "validation", engine, task, origins["validation"], tell)
         if "test" in origins:
@@ -90,7 +94,9 @@ def _publish_or_tell(run: RunFolder, tell: Callable[[str], None]) -> None:
         tell(f"The checkpoint is in {run.path} only: {error}")
 
 
-def _set_up(recipe: Recipe, run: RunFolder, tell: Callable[[str], None]) -> tuple[Loop, dict[str, Origin]]:
+def _set_up(
+    recipe: Recipe, run: RunFolder, callbacks: Sequence[keras.callbacks.Callback], tell: Callable[[str], None]
+) -> tuple[Loop, dict[str, Origin]]:
     """Everything that can be refused, before the first step: model, data, checkpoint; and what is measured."""
     keras.utils.set_random_seed(recipe.train.seed)
     pretrained = load_pretrained(recipe.backbone)
@@ -110,6 +116,8 @@ def _set_up(recipe: Recipe, run: RunFolder, tell: Callable[[str], None]) -> tupl
         prepared.fingerprint,
         tell=tell,
     )
+    check_logging(recipe, loop.total_steps)
+    settle_callbacks(callbacks, ["loss", *prepared.task.metrics().names])
     if loop.resume():
         tell(f"Resuming from step {loop.progress.step} of {loop.total_steps}")
     _inspect(recipe, pretrained, prepared.fingerprint, run, tell)
@@ -143,17 +151,15 @@ def _inspect(
 
 
 def _run(
-    loop: Loop, run: RunFolder, callbacks: Sequence[keras.callbacks.Callback], tell: Callable[[str], None]
+    loop: Loop,
+    recipe: Recipe,
+    run: RunFolder,
+    callbacks: Sequence[keras.callbacks.Callback],
+    tell: Callable[[str], None],
 ) -> dict[str, Any]:
     """Train, calibrate and write the weights; returns the validation metrics, what calibration found, and the cost."""
-    step = loop.progress.step
-    bar = ProgressBar(loop.total_steps, loop.stopping.metric, step)
-    metric_names = ["loss", *loop.task.metrics().names]
-    logs = [CSVLog(run.log_file, metric_names, step), TensorBoardLog(run.events, step), bar]
-    try:
-        progress = loop.run([*logs, *callbacks])
-    finally:
-        bar.close()
+    with opened_logs(loop, recipe, run) as logs:
+        progress = loop.run(callbacks, logs)
     metrics = {"validation": progress.best, **_calibrate(loop, run, tell), "train": _cost(progress, loop.engine.model)}
     save_weights(loop.engine.model, run.model)  # last of `model/`: with it the run counts as trained
     return metrics

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_ft.errors import RequestError, WorkError
+from keras_ft.errors import RequestError, ResumeError, WorkError
 from keras_ft.evaluation.evaluate_run import evaluate_run
 from keras_ft.recipe_file import load_recipe
 from keras_ft.run_folder import RunFolder
@@ -186,26 +186,48 @@ def test_a_finished_run_gets_the_report_it_lacks_and_one_from_before_reports_is_
     assert train(recipe, run, tell=silent) == metrics
 
 
-@pytest.mark.parametrize("where", ["in an evaluation", "in the middle"])
-def test_an_interrupted_run_goes_on_and_ends_as_one_never_interrupted(tiny_run, tmp_path, where):
+@pytest.mark.parametrize(
+    ("where", "number", "ends_with"),
+    [
+        ("in an evaluation", signal.SIGTERM, ResumeError),
+        ("in the middle", signal.SIGINT, KeyboardInterrupt),
+        ("at the end", signal.SIGTERM, ResumeError),
+    ],
+)
+def test_an_interrupted_run_goes_on_and_ends_as_one_never_interrupted(tiny_run, tmp_path, where, number, ends_with):
     class Interrupt(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
             self.step = logs["step"]
-            if where == "in the middle" and self.step == 13:
-                os.kill(os.getpid(), signal.SIGINT)
+            if self.step == {"in the middle": 13, "at the end": 60}.get(where):
+                os.kill(os.getpid(), number)
 
         def on_test_begin(self, logs=None):
             if where == "in an evaluation" and self.step == 30:
-                os.kill(os.getpid(), signal.SIGTERM)
+                os.kill(os.getpid(), number)
 
     recipe, told = load_recipe(tiny_run.parent / "recipe.yaml"), []
-    with pytest.raises(KeyboardInterrupt):
+    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    with pytest.raises(ends_with):
         train(recipe, tmp_path / "run", [Interrupt()], told.append)
+    assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
     metrics = train(recipe, tmp_path / "run", tell=told.append)
     assert any(line.startswith("Resuming from step") for line in told)
     for ours, theirs in zip(weights_of(tiny_run), weights_of(tmp_path / "run"), strict=True):
         assert np.array_equal(ours, theirs)
     assert metrics["validation"] == json.loads((tiny_run / "metrics.json").read_text())["validation"]
+
+
+def test_sigterm_while_data_are_tokenized_keeps_them_and_says_resume_me(tmp_path):
+    path = write_recipe(tmp_path)
+
+    def preempt(line):
+        if line.startswith("Tokenizing test"):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(ResumeError, match="stopped by SIGTERM"):
+        train(load_recipe(path), tmp_path / "run", tell=preempt)
+    assert ResumeError.exit_code == 75
+    assert (tmp_path / "run" / "data" / "train" / "meta.json").is_file()
 
 
 def test_a_crash_between_steps_resumes_from_the_last_checkpoint_with_every_best_it_names(tiny_run, tmp_path):

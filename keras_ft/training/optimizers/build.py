@@ -7,6 +7,7 @@ import keras
 from keras_ft.errors import RequestError
 from keras_ft.layers.task_model import TaskModel
 from keras_ft.recipe import TrainSection, check_options, suggest
+from keras_ft.training.callback_optimizer import make_adjustable
 from keras_ft.training.optimizers.methods import OPTIMIZERS, OptimizerOptions
 from keras_ft.training.optimizers.schedule import build_schedule
 
@@ -38,6 +39,7 @@ def build_optimizer(settings: TrainSection, model: TaskModel, total_steps: int) 
     if settings.layer_decay is not None:
         optimizer.scale_rates(rate_scales(model, variables, settings.layer_decay))
     optimizer.build(variables)
+    make_adjustable(optimizer)
     return optimizer
 
 
