@@ -1,43 +1,49 @@
-"""A contender in a process of its own: precision policies and determinism hold for a whole process."""
+"""A contender in a process of its own: precision policies, determinism and whole environments differ between them."""
 
 import json
 import os
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 
 class Contender:
-    """Starts a script that trains with `TimedSteps`, and waits until it is warm; used in a `with`, which ends it.
+    """Starts a script that answers over `turns.py`, and waits until it is ready; used in a `with`, which ends it.
 
     Args:
-        script: run with this Python.
+        python: runs the script.
+        script: of this folder.
         arguments: of the script.
-        examples: how many it trains on in a round.
 
     Raises:
         RuntimeError: the script died; the message ends with what it wrote last.
     """
 
-    def __init__(self, script: Path, arguments: list[str], examples: int):
-        self.examples = examples
+    def __init__(self, python: str, script: str, *arguments: object):
         self.errors = tempfile.TemporaryFile(mode="w+", encoding="utf-8")  # noqa: SIM115, closed in __exit__
         self.process = subprocess.Popen(
-            [sys.executable, str(script), *arguments],
+            [python, str(Path(__file__).with_name(script)), *map(str, arguments)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.errors,
             text=True,
             env={**os.environ, "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"},
         )
+        self.cpu_speeds: list[float] = []
         self._read()
 
-    def measure(self, number: int) -> float:
-        """Let it train for a round, whatever the round's number; returns examples a second."""
-        self.process.stdin.write("\n")
+    def ask(self, **request: Any) -> dict[str, Any]:
+        """Send a request; returns the answer."""
+        self.process.stdin.write(json.dumps(request) + "\n")
         self.process.stdin.flush()
-        return self.examples / self._read()["seconds"]
+        return self._read()
+
+    def measure(self, **request: Any) -> float:
+        """Let it work for a round; returns examples a second, and keeps examples a second of CPU time."""
+        answer = self.ask(**request)
+        self.cpu_speeds.append(answer["examples"] / answer["cpu_seconds"])
+        return answer["examples"] / answer["seconds"]
 
     def __enter__(self) -> "Contender":
         return self

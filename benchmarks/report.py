@@ -103,4 +103,4 @@ def _table(title: str, rows: list[dict[str, Any]]) -> Table:
 def _shown(value: Any) -> str:
     if not isinstance(value, float):
         return str(value)
-    return f"{value:.4f}" if value < 1 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+    return f"{value:.4f}" if abs(value) < 1 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"

@@ -15,7 +15,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-import sst2
+import texts
 import typer
 from report import RESULTS, Bar, machine, publish
 
@@ -29,7 +29,7 @@ def main(seeds: int = 3) -> None:
     """Train, print, and write results/sst2_seeds.json."""
     before = machine()
     for split in ("train", "dev", "test"):
-        sst2.read(split)
+        texts.path_of("sst2", split)
     rows = [_row(seed, metrics_of(seed)) for seed in range(seeds)]
     accuracy = mean(row["test accuracy"] for row in rows)
     bar = Bar("Mean test accuracy", 0.885, accuracy)
