@@ -65,11 +65,12 @@ def measure(file: Path, folder: Path, pretrained: Any) -> dict[str, dict[str, An
 
 def consume(arrays: Any, epoch: int) -> int:
     """Take every batch of an epoch; returns how many examples came."""
-    from keras_ft.data.pipeline import batches
-    from keras_ft.data.plan import plan
+    from keras_ft.data.plans import RaggedPlans
 
-    chosen = plan(arrays.lengths, seed=0, epoch=epoch, batch_size=BATCH_SIZE)
-    return sum(len(batch["rows"]) for batch in batches(arrays, chosen))
+    from keras_ft.data.pipeline import batches
+
+    plans = RaggedPlans(arrays.lengths, seed=0, parts=1, batch_size=BATCH_SIZE, tokens_per_batch=None)
+    return sum(len(batch["example_weights"]) for batch in batches(arrays, plans.steps(epoch)))
 
 
 def _row(name: str, rounds: list[dict[str, Any]]) -> dict[str, Any]:
