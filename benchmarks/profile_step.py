@@ -163,7 +163,7 @@ def profile(precision: str, arrays: Any, rounds: int, steps: int) -> list[dict[s
             "part": name,
             "wall": float(wall),
             "CPU": float(cpu),
-            "% of wall": 100 * wall / whole[0],
+            "% of CPU": 100 * cpu / whole[1],
         }
         for name, (wall, cpu) in found.items()
     ]
