@@ -65,9 +65,8 @@ def measure(file: Path, folder: Path, pretrained: Any) -> dict[str, dict[str, An
 
 def consume(arrays: Any, epoch: int) -> int:
     """Take every batch of an epoch; returns how many examples came."""
-    from keras_ft.data.plans import RaggedPlans
-
     from keras_ft.data.pipeline import batches
+    from keras_ft.data.plans import RaggedPlans
 
     plans = RaggedPlans(arrays.lengths, seed=0, parts=1, batch_size=BATCH_SIZE, tokens_per_batch=None)
     return sum(len(batch["example_weights"]) for batch in batches(arrays, plans.steps(epoch)))
