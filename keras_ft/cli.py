@@ -85,7 +85,8 @@ def train(
 
     with redirect_stdout(sys.stderr):  # what callbacks print does not mix with the result
         metrics = run_training(loaded, out)
-    _print(metrics, as_json, lambda: shown.metrics_lines(metrics, out))
+    if metrics:  # only the chief of several workers has them
+        _print(metrics, as_json, lambda: shown.metrics_lines(metrics, out))
 
 
 @app.command()

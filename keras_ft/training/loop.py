@@ -59,6 +59,7 @@ class Loop:
         checkpoints: where states are written and found.
         fingerprint: of the data; a checkpoint made with other data is refused.
         tell: is given a line for the user.
+        agreed: is given the metrics of an evaluation and returns those that all processes go by.
 
     Raises:
         RequestError: the metric of early stopping is not measured.
@@ -74,10 +75,12 @@ class Loop:
         checkpoints: Checkpoints,
         fingerprint: str,
         tell: Callable[[str], None] = print,
+        agreed: Callable[[dict[str, float]], dict[str, float]] = lambda metrics: metrics,
     ):
         self.engine, self.task, self.settings = engine, task, settings
         self.train, self.validation = train, validation
         self.checkpoints, self.fingerprint, self.tell = checkpoints, fingerprint, tell
+        self.agreed = agreed
         self.progress = Progress()
         self.divergence = Divergence()
         self._kept = Kept()
@@ -183,7 +186,9 @@ class Loop:
 
     def _take_best(self, has_callbacks: bool) -> None:
         """Load the best weights; where a callback chooses others at the end, measure those."""
-        best = self.checkpoints.best(self.progress.best_step) if self.progress.best_step >= 0 else {}
+        # A worker that does not write may come here before they are there, and has no use for them.
+        is_there = self.progress.best_step >= 0 and self.checkpoints.writes
+        best = self.checkpoints.best(self.progress.best_step) if is_there else {}
         if best:
             self.engine.load_state(best)
         self.callbacks.on_train_end(self.progress.best)
@@ -224,7 +229,7 @@ class Loop:
     def _evaluate(self) -> dict[str, float]:
         self.callbacks.on_test_begin()
         with self.engine.averaged_weights():
-            metrics = self._measured(self._stop)
+            metrics = self.agreed(self._measured(self._stop))
             self.divergence.check_evaluation(self.progress.step, metrics, self.settings.precision)
             self._keep_if_best(metrics)
         self.callbacks.on_test_end(metrics)

@@ -104,6 +104,12 @@ def prepare(recipe: Recipe, pretrained: Pretrained, folder: Path, tell: Callable
     return Prepared(task, splits, split_sources, mark)
 
 
+def open_prepared(folder: Path, fingerprint: str) -> Prepared | None:
+    """What `prepare` left in `folder`, without its sources, or None where it is not there or another."""
+    found = _open(folder, fingerprint)
+    return Prepared(*found, {}, fingerprint) if found else None
+
+
 def _checked(task: Task, rows: Rows) -> int:
     """How many rows there are, all with targets that the task knows (else a RequestError)."""
     task.targets(rows)

@@ -5,7 +5,7 @@ replicas once, clipped, and applied. The sum is that of one device with the whol
 known from the batch, before the first forward pass.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -26,6 +26,7 @@ from keras_ft.training.loss_scale import LossScale
 from keras_ft.training.micro_batches import micro_batch
 from keras_ft.training.optimizers.averages import averaged_weights
 from keras_ft.training.optimizers.build import build_optimizer
+from keras_ft.training.strategy import own_replicas
 
 Tensors = dict[str, tf.Tensor]
 
@@ -55,14 +56,14 @@ class TFEngine:
         self.strategy = strategy or tf.distribute.get_strategy()
         self.layout = layout
         self.num_replicas = self.strategy.num_replicas_in_sync
-        self._local_replicas = 1 if self.num_replicas == 1 else len(self.strategy.extended.worker_devices)
-        self.num_processes = self.num_replicas // self._local_replicas
+        self._own_replicas = own_replicas(self.strategy)
+        self.num_processes = self.num_replicas // len(self._own_replicas)
         self.most_shapes = 1 if isinstance(self.strategy, tf.distribute.TPUStrategy) else 3
         self.optimizer: Any = None
         self.loss_scale: LossScale | None = None
         # A fixed order of summation, so that a resumed run is the same run bit for bit.
         tf.config.experimental.enable_op_determinism()
-        self._train = tf.function(self._train_step, autograph=False, reduce_retracing=True)
+        self._train = self._compiled(self._train_step)
         self.recompile_evaluation()
 
     def prepare(self, total_steps: int) -> None:
@@ -74,28 +75,21 @@ class TFEngine:
 
     def batches(self, arrays: TokenArrays, steps: Sequence[Step], start: int) -> Iterator[Any]:
         """See `Engine.batches`."""
+        for parts in self._parts(batches(arrays, steps, start, self._own_replicas, self.settings.accumulate)):
+            yield [without_indices(part) for part in parts]
 
-        def own(context: tf.distribute.InputContext) -> tf.data.Dataset:
-            local = context.num_replicas_in_sync // context.num_input_pipelines
-            first = context.input_pipeline_id * local
-            return batches(arrays, steps, start, range(first, first + local), self.settings.accumulate)
-
-        for tensors in self._distributed(own):
-            yield without_indices(tensors)
-
-    def train_step(self, batch: Any, step: int, stop: bool = False) -> dict[str, float]:
-        """See `Engine.train_step`."""
+    def train_step(self, batch: list[Tensors], step: int, stop: bool = False) -> dict[str, float]:
+        """See `Engine.train_step`; the batch is a part for each replica of this process."""
         logs = self._train(batch, tf.constant(step, tf.int32), tf.constant(float(stop)))
         return {name: float(value) for name, value in logs.items()}
 
     def evaluated(self, arrays: TokenArrays, batch_size: int = EXAMPLES_AT_ONCE) -> Iterator[Batch]:
         """See `Evaluator.evaluated`; with several processes, each evaluates the whole."""
-        local = self._local_replicas
-        steps = evaluation_steps(self.layout, arrays.lengths, batch_size, local)
-        for tensors in self._distributed(lambda context: batches(arrays, steps, replicas=range(local))):
-            found = self._evaluate(without_indices(tensors))
-            parts = zip(self._local(tensors), self._local(found), strict=True)
-            yield from (self._answers(part, *said) for part, said in parts)
+        local = range(len(self._own_replicas))
+        steps = evaluation_steps(self.layout, arrays.lengths, batch_size, len(local))
+        for parts in self._parts(batches(arrays, steps, replicas=local)):
+            found = self._evaluate([without_indices(part) for part in parts])
+            yield from (self._answers(part, *said) for part, said in zip(parts, found, strict=True))
 
     def averaged_weights(self) -> AbstractContextManager[None]:
         """See `Engine.averaged_weights`."""
@@ -105,8 +99,8 @@ class TFEngine:
         """See `Engine.recompile_evaluation`."""
         self._answers = Answers(self.task)
         step = tf_evaluation_step(self.model, self.task, self.settings.precision)
-        self._evaluate = tf.function(
-            lambda tensors: self.strategy.run(step, args=(tensors,)), autograph=False, reduce_retracing=True
+        self._evaluate = self._compiled(
+            lambda parts: self._local(self.strategy.run(step, args=(self._per_replica(parts),)))
         )
 
     def state(self) -> dict[str, np.ndarray]:
@@ -125,25 +119,58 @@ class TFEngine:
         named |= {f"optimizer/{i:04d}/{v.name}": v for i, v in enumerate(self.optimizer.variables)}
         return named | (self.loss_scale.variables if self.loss_scale else {})
 
-    def _distributed(self, own: Any) -> Any:
-        if self.num_replicas == 1:
-            return own(tf.distribute.InputContext())
-        return self.strategy.distribute_datasets_from_function(own)
+    def _compiled(self, step: Callable[..., Any]) -> Callable[..., Any]:
+        """The step, traced once for all ragged shapes, and once for each of the few shapes of rows.
 
-    def _local(self, values: Any) -> Any:
+        A trace for the shapes of the first batch would round otherwise than the one for all, and a resumed run has
+        another first batch.
+        """
+        compiled = tf.function(step, autograph=False)
+        if self.layout == "rows":
+            return compiled
+        traces: list[Any] = []
+
+        def traced(parts: Sequence[Tensors], *others: tf.Tensor) -> Any:
+            if not traces:
+                of_any_length = tf.nest.map_structure(lambda t: tf.TensorSpec([None, *t.shape[1:]], t.dtype), parts)
+                traces.append(compiled.get_concrete_function(of_any_length, *map(tf.TensorSpec.from_tensor, others)))
+            return compiled(parts, *others)
+
+        return traced
+
+    def _parts(self, dataset: tf.data.Dataset) -> Iterator[tuple[Tensors, ...]]:
+        """For each step the parts of this process.
+
+        A distributed dataset would ask all processes at every step whether they have another one.
+        """
+        return zip(*[iter(dataset)] * len(self._own_replicas), strict=True)
+
+    def _per_replica(self, parts: Sequence[Tensors]) -> Any:
+        """One value that is another part on each replica.
+
+        It is made where the step is traced: the replicas' shapes would be part of its type.
+        """
+        if len(parts) == 1:
+            return parts[0]
+        own = iter(parts)
+        return self.strategy.experimental_distribute_values_from_function(lambda context: next(own))
+
+    def _local(self, values: Any) -> list[Any]:
+        """The values of each replica of this process."""
         return [
             tf.nest.map_structure(lambda value, i=i: self.strategy.experimental_local_results(value)[i], values)
-            for i in range(self._local_replicas)
+            for i in range(len(self._own_replicas))
         ]
 
-    def _train_step(self, tensors: Tensors, step: tf.Tensor, stop: tf.Tensor) -> Tensors:
-        return self._local(self.strategy.run(self._replica_step, args=(tensors, step, stop)))[0]
+    def _train_step(self, parts: list[Tensors], step: tf.Tensor, stop: tf.Tensor) -> Tensors:
+        return self._local(self.strategy.run(self._replica_step, args=(self._per_replica(parts), step, stop)))[0]
 
     def _replica_step(self, tensors: Tensors, step: tf.Tensor, stop: tf.Tensor) -> Tensors:
         learning_rate = tf.convert_to_tensor(self.optimizer.learning_rate)
         context = tf.distribute.get_replica_context()
         loss, gradients = self._gradients(tensors, step, context)
         if self.num_replicas > 1:
+            stop = tf.identity(stop)  # what comes from outside lies on no replica's device
             *gradients, loss, stop = context.all_reduce(tf.distribute.ReduceOp.SUM, [*gradients, loss, stop])
         if self.loss_scale:
             gradients = self.loss_scale.unscaled(gradients)

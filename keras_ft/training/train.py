@@ -3,11 +3,11 @@
 import resource
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import keras
 
-from keras_ft.errors import WorkError
 from keras_ft.evaluation.evaluate import calibrate
 from keras_ft.evaluation.origin import Origin
 from keras_ft.evaluation.record import record_split
@@ -21,17 +21,19 @@ from keras_ft.presets.pretrained import Pretrained
 from keras_ft.recipe import Recipe
 from keras_ft.run_folder import RunFolder
 from keras_ft.shown import to_stderr
-from keras_ft.tasks.model import build_model, save_weights, void_weights
+from keras_ft.tasks.model import save_weights, void_weights
 from keras_ft.tasks.registry import check_task, save_task
 from keras_ft.tasks.samples import read_samples, write_samples
+from keras_ft.training.build import build_loop
 from keras_ft.training.callback_names import named_callbacks
-from keras_ft.training.checkpoint import Checkpoints
+from keras_ft.training.follow import follow
 from keras_ft.training.interrupt import resumable
 from keras_ft.training.keras_callbacks import settle_callbacks
 from keras_ft.training.logs.chosen import check_logging, opened_logs
 from keras_ft.training.loop import Loop, Progress
 from keras_ft.training.prepare import Prepared, prepare
-from keras_ft.training.tf_engine import TFEngine
+from keras_ft.training.strategy import build_strategy
+from keras_ft.training.workers import Workers
 
 
 def train(
@@ -49,33 +51,50 @@ def train(
         tell: is given a line for the user.
 
     Returns:
-        What `metrics.json` holds.
+        What `metrics.json` holds; nothing on a worker that is not the chief.
 
     Raises:
         RequestError: something in the recipe, its data or the folder is wrong.
         WorkError: training failed (the loss became NaN, a preset could not be fetched).
-        ResumeError: SIGTERM came; the same call goes on.
+        ResumeError: SIGTERM came, or another worker was lost; the same call (on all workers) goes on.
     """
-    run = RunFolder(out)
     check_task(recipe)
     callbacks = [*named_callbacks(recipe.train.callbacks), *callbacks]
-    with resumable(), run.claimed(recipe):
-        finished = run.read_metrics()
+    with resumable():
+        workers = Workers(build_strategy(recipe.runtime))
+        with workers.losses_told():
+            if workers.is_chief:
+                return _lead(recipe, RunFolder(out), callbacks, tell, workers)
+            follow(recipe, out, workers, callbacks)
+            return {}
+
+
+def _lead(
+    recipe: Recipe,
+    run: RunFolder,
+    callbacks: Sequence[keras.callbacks.Callback],
+    tell: Callable[[str], None],
+    workers: Workers,
+) -> dict[str, Any]:
+    with ExitStack() as held:
+        with workers.leading() as told:
+            held.enter_context(run.claimed(recipe))
+            finished = run.read_metrics()
+            told["finished"] = finished is not None
         if finished is not None:
             tell(f"{run.name} is finished already; delete it to train again")
             if run.predictions.is_dir() and not run.report_file.is_file():  # killed between the two
                 _finish(run)
             return finished
         with run.discarded_if_refused():
-            loop, origins = _set_up(recipe, run, callbacks, tell)
-        metrics = _run(loop, recipe, run, callbacks, tell)
-        engine, task = loop.engine, loop.task
-        record_split(run, "validation", engine, task, origins["validation"], tell)
-        if "test" in origins:
-            metrics["test"] = record_split(run, "test", engine, task, origins["test"], tell)
-        metrics = {"task": recipe.task.name, "backbone": _backbone_name(recipe), **metrics}
-        run.write_metrics(metrics)
-        _finish(run)
+            loop, origins = _set_up(recipe, run, callbacks, tell, workers)
+        with workers.losses_told(lambda: loop.progress.step):
+            _run(loop, recipe, run, callbacks)
+        with workers.leading():
+            metrics = _measure(loop, run, origins, tell)
+            metrics = {"task": recipe.task.name, "backbone": _backbone_name(recipe), **metrics}
+            run.write_metrics(metrics)
+            _finish(run)
         return metrics
 
 
@@ -86,42 +105,35 @@ def _finish(run: RunFolder) -> None:
         run.publish()
 
 
-def _publish_or_tell(run: RunFolder, tell: Callable[[str], None]) -> None:
-    """A store that cannot be reached for a while must not stop training; the next checkpoint tries again."""
-    try:
-        run.publish()
-    except WorkError as error:
-        tell(f"The checkpoint is in {run.path} only: {error}")
-
-
 def _set_up(
-    recipe: Recipe, run: RunFolder, callbacks: Sequence[keras.callbacks.Callback], tell: Callable[[str], None]
+    recipe: Recipe,
+    run: RunFolder,
+    callbacks: Sequence[keras.callbacks.Callback],
+    tell: Callable[[str], None],
+    workers: Workers,
 ) -> tuple[Loop, dict[str, Origin]]:
     """Everything that can be refused, before the first step: model, data, checkpoint; and what is measured."""
     keras.utils.set_random_seed(recipe.train.seed)
-    pretrained = load_pretrained(recipe.backbone)
-    prepared = prepare(recipe, pretrained, run.data, tell)
-    void_weights(run.model)
-    pretrained.save(run.model)
-    save_task(prepared.task, run.model)
-    write_samples(read_samples(run.data, prepared.task.text_columns), run.model)
-    model = build_model(prepared.task, pretrained, recipe.train.seed)
-    loop = Loop(
-        TFEngine(model, prepared.task, recipe.train),
-        prepared.task,
-        recipe.train,
-        prepared.splits["train"],
-        prepared.splits["validation"],
-        Checkpoints(run.checkpoints, recipe.train.checkpoint.keep, lambda: _publish_or_tell(run, tell)),
-        prepared.fingerprint,
-        tell=tell,
-    )
-    check_logging(recipe, loop.total_steps)
-    settle_callbacks(callbacks, ["loss", *prepared.task.metrics().names])
+    with workers.strategy.scope():
+        pretrained = load_pretrained(recipe.backbone)
+    with workers.leading() as told:
+        prepared = prepare(recipe, pretrained, run.data, tell)
+        void_weights(run.model)
+        pretrained.save(run.model)
+        save_task(prepared.task, run.model)
+        write_samples(read_samples(run.data, prepared.task.text_columns), run.model)
+        told["fingerprint"] = prepared.fingerprint
+    workers.agree("")
+    loop = build_loop(recipe, run, pretrained, prepared, workers, tell)
+    with workers.leading():
+        check_logging(recipe, loop.total_steps)
+        settle_callbacks(callbacks, ["loss", *prepared.task.metrics().names])
     if loop.resume():
         tell(f"Resuming from step {loop.progress.step} of {loop.total_steps}")
-    _inspect(recipe, pretrained, prepared.fingerprint, run, tell)
-    return loop, _origins(prepared, recipe.data.columns)
+    workers.check_equal(loop.engine.state() if workers.count > 1 else {})
+    with workers.leading():
+        _inspect(recipe, pretrained, prepared.fingerprint, run, tell)
+        return loop, _origins(prepared, recipe.data.columns)
 
 
 def _origins(prepared: Prepared, columns: dict[str, str]) -> dict[str, Origin]:
@@ -150,18 +162,20 @@ def _inspect(
         tell(f"{counted(others, 'warning')} about the data; 'keras-ft inspect' and report.html show them")
 
 
-def _run(
-    loop: Loop,
-    recipe: Recipe,
-    run: RunFolder,
-    callbacks: Sequence[keras.callbacks.Callback],
-    tell: Callable[[str], None],
-) -> dict[str, Any]:
-    """Train, calibrate and write the weights; returns the validation metrics, what calibration found, and the cost."""
+def _run(loop: Loop, recipe: Recipe, run: RunFolder, callbacks: Sequence[keras.callbacks.Callback]) -> None:
+    """Train, with logs and a progress bar."""
     with opened_logs(loop, recipe, run) as logs:
-        progress = loop.run(callbacks, logs)
-    metrics = {"validation": progress.best, **_calibrate(loop, run, tell), "train": _cost(progress, loop.engine.model)}
-    save_weights(loop.engine.model, run.model)  # last of `model/`: with it the run counts as trained
+        loop.run(callbacks, logs)
+
+
+def _measure(loop: Loop, run: RunFolder, origins: dict[str, Origin], tell: Callable[[str], None]) -> dict[str, Any]:
+    """Calibrate, write the weights, and test; returns metrics, what calibration found, and the cost."""
+    engine, task, progress = loop.engine, loop.task, loop.progress
+    metrics = {"validation": progress.best, **_calibrate(loop, run, tell), "train": _cost(progress, engine.model)}
+    save_weights(engine.model, run.model)  # last of `model/`: with it the run counts as trained
+    record_split(run, "validation", engine, task, origins["validation"], tell)
+    if "test" in origins:
+        metrics["test"] = record_split(run, "test", engine, task, origins["test"], tell)
     return metrics
 
 

@@ -37,7 +37,7 @@ def test_a_step_repeats_bit_for_bit_whatever_the_threads_do(activation):
     results = []
     for _ in range(8):
         engine.load_state(start)
-        engine.train_step(batch, 5)
+        engine.train_step([batch], 5)
         results.append({name: np.array(array) for name, array in engine.state().items()})
     for other in results[1:]:
         for name, array in results[0].items():
@@ -48,9 +48,9 @@ def test_the_whole_state_comes_back_in_another_engine_of_the_process():
     batch = tensors_of([5, 9, 3])
     first, second = engine_of("gelu"), engine_of("gelu")
     for step in range(3):
-        first.train_step(batch, step)
+        first.train_step([batch], step)
     second.load_state(first.state())
-    assert first.train_step(batch, 3) == second.train_step(batch, 3)
+    assert first.train_step([batch], 3) == second.train_step([batch], 3)
     for name, array in first.state().items():
         assert np.array_equal(array, second.state()[name]), name
 
@@ -59,7 +59,7 @@ def test_the_gradient_is_clipped_and_its_norm_told():
     batch = tensors_of([5, 9, 3])
     loose, tight = engine_of("gelu", dropout=0.0), engine_of("gelu", dropout=0.0, clip_norm=1e-9, weight_decay=0.0)
     tight.load_state({k: v for k, v in loose.state().items() if k.startswith("model/")})
-    norms = [engine.train_step(batch, 0)["gradient_norm"] for engine in (loose, tight)]
+    norms = [engine.train_step([batch], 0)["gradient_norm"] for engine in (loose, tight)]
     assert norms[0] == pytest.approx(norms[1], rel=1e-5)
     assert norms[0] > 1e-3
 
@@ -67,5 +67,14 @@ def test_the_gradient_is_clipped_and_its_norm_told():
 def test_a_pooler_that_the_task_does_not_use_is_left_alone():
     engine = engine_of("gelu")
     pooler = np.array(engine.model.backbone.pooled_dense.kernel)
-    engine.train_step(tensors_of([4, 4]), 0)
+    engine.train_step([tensors_of([4, 4])], 0)
     assert np.array_equal(pooler, engine.model.backbone.pooled_dense.kernel)
+
+
+def test_a_step_is_traced_once_whatever_the_lengths():
+    engine, traces = engine_of("gelu"), []
+    forward = engine.task.forward
+    engine.task.forward = lambda *arguments: traces.append(1) or forward(*arguments)
+    for step, lengths in enumerate([[5, 9, 3], [4, 4], [7], [2, 2, 2, 2]]):
+        engine.train_step([tensors_of(lengths)], step)
+    assert len(traces) == 1

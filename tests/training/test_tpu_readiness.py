@@ -1,0 +1,64 @@
+"""What can be known of a TPU without one: the whole step in rows compiles under XLA and never leaves the device."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_ft.data.plans import training_plans
+from keras_ft.presets.load import load_pretrained
+from keras_ft.recipe_file import load_recipe
+from keras_ft.tasks.model import build_model
+from keras_ft.tasks.registry import TASKS
+from keras_ft.training.prepare import prepare
+from keras_ft.training.tf_engine import TFEngine
+from tests.tiny import write_recipe
+
+RECIPES = {"classification": {}}
+"""Task → what its recipe has otherwise than the tiny one for classification."""
+ON_THE_HOST = ("PyFunc", "EagerPyFunc", "PyFuncStateless", "Print", "PrintV2", "IteratorGetNext")
+
+
+def engine_and_batch(folder, task: str, **settings):
+    recipe = load_recipe(write_recipe(folder, **{"task": task, **RECIPES[task]}))
+    pretrained = load_pretrained(recipe.backbone)
+    prepared = prepare(recipe, pretrained, folder / "data", lambda line: None)
+    for name, value in settings.items():
+        setattr(recipe.train, name, value)
+    model = build_model(prepared.task, pretrained, 0)
+    engine = TFEngine(model, prepared.task, recipe.train, layout="rows")
+    engine.prepare(10)
+    arrays = prepared.splits["train"]
+    plans = training_plans("rows", arrays.lengths, 0, epochs=1, parts=recipe.train.accumulate, batch_size=8)
+    return engine, next(iter(engine.batches(arrays, plans.steps(0), 0)))
+
+
+def operations(function: tf.types.experimental.ConcreteFunction) -> list[tf.Operation]:
+    """Of a function and of all that it calls."""
+    found = list(function.graph.get_operations())
+    for name in function.graph.as_graph_def().library.function:
+        inner = function.graph._get_function(name.signature.name)
+        if inner is not None and inner.graph is not None:
+            found += inner.graph.get_operations()
+    return found
+
+
+@pytest.mark.parametrize("settings", [{}, {"accumulate": 2, "precision": "bfloat16"}], ids=["plain", "accumulated"])
+@pytest.mark.parametrize("task", TASKS)
+def test_the_whole_step_compiles_with_static_shapes_and_never_leaves_the_device(tmp_path, task, settings):
+    engine, batch = engine_and_batch(tmp_path, task, **settings)
+    step = tf.function(engine._train_step, autograph=False, jit_compile=True)
+    arguments = (batch, tf.constant(0), tf.constant(0.0))
+    before = {name: np.array(array) for name, array in engine.state().items()}
+    logs = step(*arguments)
+    assert np.isfinite(logs["loss"])
+    assert logs["gradient_norm"] > 0
+    moved = [name for name, array in engine.state().items() if not np.array_equal(array, before[name])]
+    assert any(name.startswith("model/") for name in moved)
+    found = operations(step.get_concrete_function(*arguments))
+    assert {"BatchMatMulV2", "ResourceApplyAdam"} <= {operation.type for operation in found}
+    for operation in found:
+        assert operation.type not in ON_THE_HOST, operation.name
+        for tensor in [*operation.inputs, *operation.outputs]:
+            assert tensor.dtype != tf.string, operation.name
+    for name, tensor in batch[0].items():
+        assert tensor.shape.is_fully_defined(), name
