@@ -10,6 +10,7 @@ DATA = ["tensorflow-datasets>=4.9", "importlib_resources"]  # which its etils ne
 WANDB = ["wandb>=0.18"]
 TEST = [
     *DATA,
+    *JAX,
     "pytest>=8",
     "pytest-xdist>=3.6",
     "hypothesis>=6.100",

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from keras_ft import __version__, shown
+from keras_ft.backend import use_backend
 from keras_ft.errors import KerasFTError
 
 app = typer.Typer(
@@ -32,7 +33,7 @@ Overrides = Annotated[
 
 def main() -> None:
     """Run a verb; an error of ours is one line on stderr and its exit code."""
-    os.environ["KERAS_BACKEND"] = "tensorflow"  # one backend per process, whatever the user's own setting is
+    use_backend("tensorflow")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     debug = "--debug" in sys.argv
     if debug:
@@ -81,6 +82,7 @@ def train(
     from keras_ft.recipe_file import load_recipe
 
     loaded = load_recipe(recipe, overrides or [])
+    use_backend(loaded.runtime.engine)
     from keras_ft.training.train import train as run_training
 
     with redirect_stdout(sys.stderr):  # what callbacks print does not mix with the result

@@ -16,6 +16,8 @@ from keras_ft.errors import RequestError
 
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0}
+STRATEGIES = {"tensorflow": ("auto", "one", "mirrored", "multi_worker", "tpu"), "jax": ("auto", "one")}
+MESH_AXES = ("data", "model")
 
 
 class Section(BaseModel):
@@ -166,15 +168,43 @@ class TrainSection(Section):
         return self
 
 
+def _strategy(value: Any) -> Any:
+    if isinstance(value, dict):
+        if not value or value.keys() - set(MESH_AXES):
+            raise ValueError(f"should give the devices of a mesh, such as {{data: 4, model: 2}}, not {value}")
+        for axis, size in value.items():
+            if not isinstance(size, int) or isinstance(size, bool) or size < 1:
+                raise ValueError(f"'{axis}' should be a whole number of devices, not {size!r}")
+    elif value not in STRATEGIES["tensorflow"]:
+        raise ValueError(f"should be one of {', '.join(STRATEGIES['tensorflow'])}, or a mesh {{data: 4, model: 2}}")
+    return value
+
+
 class RuntimeSection(Section):
     """Which engine trains, and over which devices."""
 
-    engine: Literal["tensorflow"] = "tensorflow"
-    """The one engine so far; `jax`, for TPUs, is still to come."""
-    strategy: Literal["auto", "one", "mirrored", "multi_worker", "tpu"] = "auto"
-    """The devices: `one`; `mirrored` over the GPUs of this machine; `multi_worker` over several machines; `tpu`."""
+    engine: Literal["tensorflow", "jax"] = "tensorflow"
+    """`tensorflow`, or `jax` for TPUs and meshes of devices; what they train is exported and served alike."""
+    strategy: Annotated[str | dict[str, int], BeforeValidator(_strategy)] = "auto"
+    """The devices: `auto` takes all that are there, `one` takes one. With `tensorflow` also `mirrored` over the GPUs of
+    this machine, `multi_worker` over several machines, `tpu`. With `jax` also a mesh: `{data: 4, model: 2}` divides the
+    examples into 4 parts and each large weight in 2."""
     layout: Literal["auto", "ragged", "rows"] = "auto"
-    """How tokens lie in a batch: `ragged` without padding, or in `rows` of static shape, which TPUs need."""
+    """How tokens lie in a batch: `ragged` without padding, or in `rows` of static shape, which TPUs and `jax` need."""
+
+    @model_validator(mode="after")
+    def _settle(self) -> "RuntimeSection":
+        if isinstance(self.strategy, dict):
+            if self.engine != "jax":
+                raise ValueError("a mesh as 'strategy' needs 'engine: jax'")
+        elif self.strategy not in STRATEGIES[self.engine]:
+            known = ", ".join(STRATEGIES["jax"])
+            raise ValueError(
+                f"'strategy: {self.strategy}' needs 'engine: tensorflow'; jax knows {known} and {{data: 4, model: 2}}"
+            )
+        if self.engine == "jax" and self.layout == "ragged":
+            raise ValueError("'layout: ragged' needs 'engine: tensorflow'; jax computes in rows")
+        return self
 
 
 class WandBOptions(Section):

@@ -40,6 +40,12 @@ def test_the_resolved_recipe_reads_back_as_itself(tmp_path):
     assert load(tmp_path, recipe.to_yaml()) == recipe
 
 
+def test_a_mesh_reads_back_as_itself(tmp_path):
+    recipe = load(tmp_path, MINIMAL, "runtime.engine=jax", "runtime.strategy={data: 4, model: 2}")
+    assert recipe.runtime.strategy == {"data": 4, "model": 2}
+    assert load(tmp_path, recipe.to_yaml()) == recipe
+
+
 def test_exponents_without_a_point_are_numbers(tmp_path):
     assert load(tmp_path, MINIMAL + "train: {learning_rate: 2e-4}\n").train.learning_rate == 2e-4
 
@@ -70,6 +76,15 @@ def test_set_overrides_and_makes_missing_sections(tmp_path):
         ("train: {evaluate_every: 5 min}\n", ["epochs or steps"]),
         ("train: {early_stopping: {patience: 2, metrics: f1}}\n", ["did you mean 'metric'"]),
         ("runtime: {engine: torch}\n", ["runtime.engine", "tensorflow"]),
+        ("runtime: {strategy: mirored}\n", ["line 5", "runtime.strategy: should", "mirrored", "'mirored'"]),
+        ("runtime: {strategy: {data: 2}}\n", ["line 5", "runtime", "engine: jax"]),
+        ("runtime: {engine: jax, strategy: {data: 2, models: 2}}\n", ["runtime.strategy", "{data: 4, model: 2}"]),
+        ("runtime: {engine: jax, strategy: {data: 0}}\n", ["runtime.strategy", "'data'", "not 0"]),
+        ("runtime: {engine: jax, strategy: {}}\n", ["runtime.strategy", "{data: 4, model: 2}"]),
+        ("runtime: {engine: jax, strategy: 4}\n", ["runtime.strategy", "{data: 4, model: 2}"]),
+        ("runtime: {engine: jax, strategy: mirrored}\n", ["'strategy: mirrored'", "engine: tensorflow", "auto, one"]),
+        ("runtime: {engine: jax, strategy: tpu}\n", ["'strategy: tpu'", "engine: tensorflow"]),
+        ("runtime: {engine: jax, layout: ragged}\n", ["layout: ragged", "engine: tensorflow"]),
         ("train: [1]\n", ["train", "[1]"]),
         ("  maxlength: 3\n", ["did you mean 'max_length'"]),
     ],

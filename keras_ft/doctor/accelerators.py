@@ -16,6 +16,7 @@ TPU_LIBRARIES = ("libtpu", "libtpu-nightly", "tensorflow-tpu")
 DEVICES = Path("/dev")
 DRIVER = Path("/proc/driver/nvidia/version")
 JAX_SECONDS = 60.0
+ONLY_FOR_JAX = "only 'runtime: {engine: jax}' needs JAX"
 JAX_CODE = """
 import json, jax
 print(json.dumps([jax.__version__, [f"{d.platform} {d.device_kind}" for d in jax.devices()]]))
@@ -60,18 +61,14 @@ def tpu() -> Finding:
         signs += [str(path) for path in sorted((DEVICES / "vfio").glob("[0-9]*"))[:1]]
     if not signs:
         return ok("no TPU here")
-    what = f"a TPU is here ({', '.join([*signs, *libraries])}), and keras-ft cannot use it yet"
-    advice = (
-        "train on CPU or GPU for now: today's one engine is tensorflow, whose TPU wheels end at 2.19;"
-        " Colab's TPU machines ship JAX, so a TPU will need 'runtime: {engine: jax}', which is still to come"
-    )
-    return note(what, advice)
+    what = f"a TPU is here ({', '.join([*signs, *libraries])}), which the engine tensorflow of this release cannot use"
+    return note(what, "train with 'runtime: {engine: jax}' in the recipe; TensorFlow's TPU wheels end at 2.19")
 
 
 def jax(seconds: float = JAX_SECONDS) -> Finding:
     """JAX and its devices, asked in a process of its own: one process has one backend, and a TPU one owner."""
     if not installed("jax"):
-        return ok("JAX is not installed; nothing needs it yet (runtime: {engine: tensorflow})")
+        return ok("JAX is not installed; only 'runtime: {engine: jax}' needs it (pip install 'keras-ft[jax]')")
     environment = {**os.environ, "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
     try:
         done = subprocess.run(
@@ -79,12 +76,12 @@ def jax(seconds: float = JAX_SECONDS) -> Finding:
         )
         name, devices = json.loads((done.stdout.strip().splitlines() or [""])[-1])
     except subprocess.TimeoutExpired:
-        advice = "end the process that holds the accelerator; keras-ft itself needs no JAX yet"
-        return note(f"JAX did not list its devices within {seconds:.0f} s", advice)
+        what = f"JAX did not list its devices within {seconds:.0f} s"
+        return note(what, f"end the process that holds the accelerator; {ONLY_FOR_JAX}")
     except ValueError:
         reason = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1][:200]
-        return note(f"JAX does not start: {reason}", "keras-ft itself needs no JAX yet")
-    return ok(f"JAX {name} sees {', '.join(devices)}; keras-ft does not use it yet")
+        return note(f"JAX does not start: {reason}", f"install the jax of this machine's devices; {ONLY_FOR_JAX}")
+    return ok(f"JAX {name} sees {', '.join(devices)}, for 'runtime: {{engine: jax}}'")
 
 
 def _nvidia_gpus() -> list[str] | None:

@@ -16,7 +16,7 @@ def self_attention(
     """Scaled dot-product attention of every token to the tokens of its own sequence.
 
     Args:
-        queries_keys_values: `(tokens, 3 * hidden)`, the three projections side by side.
+        queries_keys_values: `(tokens, heads * 3 * head_dim)`, for each head the three projections side by side.
         batch: says which token belongs to which sequence.
         mask: additive, broadcastable to `(rows, heads, queries, keys)`; see `additive_mask`.
         num_heads: how many heads `hidden` is cut into.
@@ -31,8 +31,8 @@ def self_attention(
     rows = batch.to_rows(queries_keys_values)  # (rows, longest, 3 * hidden)
     num_rows, longest, width = ops.shape(rows)
     hidden = width // 3
-    rows = ops.reshape(rows, (num_rows, longest, 3, num_heads, hidden // num_heads))
-    rows = ops.transpose(rows, (2, 0, 3, 1, 4))  # (3, rows, heads, longest, head_dim)
+    rows = ops.reshape(rows, (num_rows, longest, num_heads, 3, hidden // num_heads))
+    rows = ops.transpose(rows, (3, 0, 2, 1, 4))  # (3, rows, heads, longest, head_dim)
     queries, keys, values = ops.unstack(rows, 3, axis=0)  # unlike three slices, its gradient is one copy
     scores = ops.matmul(queries, ops.swapaxes(keys, -1, -2))  # (rows, heads, queries, keys)
     scores = scores * ops.cast((hidden // num_heads) ** -0.5, scores.dtype) + mask

@@ -29,8 +29,8 @@ class BertConfig:
 class BertLayer:
     """Effective weights of one transformer layer; kernels are `(inputs, outputs)`."""
 
-    qkv_kernel: Tensor  # (hidden, 3 * hidden)
-    qkv_bias: Tensor  # (3 * hidden,)
+    qkv_kernel: Tensor  # (hidden, heads * 3 * head_dim): a head's projections side by side, as devices share out heads
+    qkv_bias: Tensor  # (heads * 3 * head_dim,)
     attention_kernel: Tensor  # (hidden, hidden)
     attention_bias: Tensor
     attention_norm: tuple[Tensor, Tensor]
@@ -126,8 +126,8 @@ def _layer_view(layer: Any, read: Any) -> BertLayer:
     attention_kernel, attention_bias = parts["attention.output.dense"]  # (heads, head_dim, hidden)
     hidden = attention_kernel.shape[-1]
     return BertLayer(
-        qkv_kernel=ops.concatenate([ops.reshape(k, (hidden, hidden)) for k, _ in queries_keys_values], axis=1),
-        qkv_bias=ops.concatenate([ops.reshape(b, (hidden,)) for _, b in queries_keys_values], axis=0),
+        qkv_kernel=ops.reshape(ops.stack([k for k, _ in queries_keys_values], axis=2), (hidden, 3 * hidden)),
+        qkv_bias=ops.reshape(ops.stack([b for _, b in queries_keys_values], axis=1), (3 * hidden,)),
         attention_kernel=ops.reshape(attention_kernel, (hidden, hidden)),
         attention_bias=attention_bias,
         attention_norm=parts["attention.output.LayerNorm"],

@@ -8,10 +8,9 @@ from keras_ft.recipe import Recipe
 from keras_ft.run_folder import RunFolder
 from keras_ft.tasks.model import build_model
 from keras_ft.training.checkpoint import Checkpoints
+from keras_ft.training.engines import make_engine
 from keras_ft.training.loop import Loop
 from keras_ft.training.prepare import Prepared
-from keras_ft.training.strategy import layout_of
-from keras_ft.training.tf_engine import TFEngine
 from keras_ft.training.workers import Workers
 
 
@@ -35,7 +34,7 @@ def build_loop(
     """
     with workers.strategy.scope():
         model = build_model(prepared.task, pretrained, recipe.train.seed)
-    engine = TFEngine(model, prepared.task, recipe.train, workers.strategy, layout_of(recipe.runtime, workers.strategy))
+    engine = make_engine(recipe, model, prepared.task, workers.strategy)
     return Loop(
         engine,
         prepared.task,

@@ -19,7 +19,9 @@ def build_strategy(runtime: RuntimeSection) -> tf.distribute.Strategy:
         RequestError: what it asks for is not there.
         ResumeError: the other workers did not come.
     """
-    name = runtime.strategy if runtime.strategy != "auto" else _found()
+    if runtime.engine == "jax":
+        return _one()  # JAX has a mesh of its own; TensorFlow only feeds it
+    name = _found() if runtime.strategy == "auto" else str(runtime.strategy)
     if runtime.layout == "ragged" and name == "tpu":
         raise RequestError("runtime.layout is ragged; a TPU wants static shapes, so it should be rows or auto")
     return {"one": _one, "mirrored": _mirrored, "multi_worker": connect, "tpu": _tpu}[name]()

@@ -26,6 +26,7 @@ from keras_ft.training.loss_scale import LossScale
 from keras_ft.training.micro_batches import micro_batch
 from keras_ft.training.optimizers.averages import averaged_weights
 from keras_ft.training.optimizers.build import build_optimizer
+from keras_ft.training.state_names import named_state
 from keras_ft.training.strategy import own_replicas
 
 Tensors = dict[str, tf.Tensor]
@@ -114,10 +115,7 @@ class TFEngine:
                 variable.assign(state[name])
 
     def _variables(self) -> dict[str, Any]:
-        # The optimizer's own paths begin with a name that Keras numbers anew for every optimizer of a process.
-        named = {f"model/{v.path}": v for v in self.model.variables}
-        named |= {f"optimizer/{i:04d}/{v.name}": v for i, v in enumerate(self.optimizer.variables)}
-        return named | (self.loss_scale.variables if self.loss_scale else {})
+        return named_state(self.model, self.optimizer, self.loss_scale.variables if self.loss_scale else {})
 
     def _compiled(self, step: Callable[..., Any]) -> Callable[..., Any]:
         """The step, traced once for all ragged shapes, and once for each of the few shapes of rows.

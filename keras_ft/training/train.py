@@ -1,5 +1,6 @@
 """`keras-ft train`: a recipe and a folder → a trained, tested run in that folder."""
 
+import math
 import resource
 import sys
 from collections.abc import Callable, Sequence
@@ -26,6 +27,7 @@ from keras_ft.tasks.registry import check_task, save_task
 from keras_ft.tasks.samples import read_samples, write_samples
 from keras_ft.training.build import build_loop
 from keras_ft.training.callback_names import named_callbacks
+from keras_ft.training.engines import check_engine
 from keras_ft.training.follow import follow
 from keras_ft.training.interrupt import resumable
 from keras_ft.training.keras_callbacks import settle_callbacks
@@ -58,6 +60,7 @@ def train(
         WorkError: training failed (the loss became NaN, a preset could not be fetched).
         ResumeError: SIGTERM came, or another worker was lost; the same call (on all workers) goes on.
     """
+    check_engine(recipe.runtime)
     check_task(recipe)
     callbacks = [*named_callbacks(recipe.train.callbacks), *callbacks]
     with resumable():
@@ -202,7 +205,7 @@ def _cost(progress: Progress, model: keras.Model) -> dict[str, float | int]:
         "examples_per_second": round(progress.examples / seconds, 2),
         "tokens_per_second": round(progress.tokens / seconds, 1),
         "padding_fraction": round(1.0 - progress.tokens / max(1, progress.slots), 6),
-        "trainable_parameters": int(sum(v.value.shape.num_elements() for v in model.trainable_variables)),
+        "trainable_parameters": sum(math.prod(v.shape) for v in model.trainable_variables),
         "total_parameters": int(model.count_params()),
         "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit,
     }

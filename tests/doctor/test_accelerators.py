@@ -81,7 +81,6 @@ def test_a_tpu_is_a_note_that_says_which_engine_it_will_need(monkeypatch, bare_m
     found = accelerators.tpu()
     assert found.state == "note"
     assert "runtime: {engine: jax}" in found.advice
-    assert "still to come" in found.advice
 
 
 @pytest.mark.parametrize(
