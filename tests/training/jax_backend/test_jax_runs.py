@@ -6,7 +6,7 @@ import pytest
 
 from keras_ft.errors import RequestError
 from keras_ft.recipe_file import load_recipe
-from keras_ft.training import train as module
+from keras_ft.training import build as module
 from keras_ft.training.train import train
 from tests.tiny import write_recipe
 
