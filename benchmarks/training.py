@@ -27,6 +27,7 @@ KERAS_HUB = {
     "keras-hub fit float32": ("keras_hub", "float32"),
     "keras-hub fit float32, XLA": ("keras_hub_xla", "float32"),
     "keras-hub fit bfloat16": ("keras_hub", "bfloat16"),
+    "keras-hub fit bfloat16, XLA": ("keras_hub_xla", "bfloat16"),
 }
 SAMPLINGS = {"": "random", ", grouped by length": "group_by_length"}
 LEAST = {("", "float32"): 1.9, ("", "bfloat16"): 1.2} | {

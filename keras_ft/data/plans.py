@@ -45,6 +45,8 @@ class RaggedPlans:
 
     def count(self, epoch: int) -> int:
         """How many steps the epoch has."""
+        if self.batch_size:
+            return -(-len(self.lengths) // self.batch_size)
         return len(self._plan(epoch))
 
     def _plan(self, epoch: int) -> list[np.ndarray]:

@@ -14,7 +14,8 @@ from keras_ft.data.steps import Part, RowShape, Step, part_of_rank
 MOST_SHAPES = 3  # of training; evaluation has one more
 WINDOW = 2048  # examples that are laid into rows together, where batches are made of rows
 SAMPLE = 64  # batches that the length of a row is chosen by
-PLANNED_EXAMPLES = 20_000_000  # so many are looked at, over all epochs, to choose the shapes
+PLANNED_EXAMPLES = 20_000_000  # so many are looked at, over all epochs, to choose the shapes,
+PLANNED_EPOCHS = 64  # and no more epochs than these
 ATTENTION_COST = 1 / 3000  # of a slot for each slot of its row; a dense layer's cost per slot is 1
 
 
@@ -39,18 +40,19 @@ class BatchRows:
         parts: int = 1,
         most_shapes: int = MOST_SHAPES,
     ):
+        batch_size = min(batch_size, len(lengths))
         self.lengths, self.seed, self.batch_size, self.parts = lengths, seed, batch_size, parts
         self._owner = part_of_rank(batch_size, parts)
         self._slots = int(np.bincount(self._owner).max())
-        sample = self._divided(0)[: SAMPLE * parts]
+        sample = self._lengths_of(self._examples(0)[: SAMPLE * parts])
         self.row_length = _best_row_length(sample, int(lengths.max()))
-        looked_at = min(epochs, max(1, PLANNED_EXAMPLES // len(lengths)))
-        needed = np.concatenate([self._rows_of_steps(epoch) for epoch in range(looked_at)])
+        needed = np.concatenate([self._rows_of_steps(epoch) for epoch in _looked_at(epochs, lengths)])
         self.row_counts = choose_row_counts(needed, most_shapes)
 
     def steps(self, epoch: int) -> list[Step]:
         """The steps of an epoch."""
-        examples, lengths = self._examples(epoch), self._divided(epoch)
+        examples = self._examples(epoch)
+        lengths = self._lengths_of(examples)
         rows, starts = first_fit(lengths, self.row_length)
         needed = rows_needed(lengths, rows).reshape(-1, self.parts).max(axis=1)
         return [
@@ -88,22 +90,21 @@ class BatchRows:
             parts[:, number, : mine.shape[1]] = mine
         return parts.reshape(-1, self._slots)
 
-    def _divided(self, epoch: int) -> np.ndarray:
-        """`(steps * parts, sequences)` lengths, 0 where there is no sequence."""
-        examples = self._examples(epoch)
+    def _lengths_of(self, examples: np.ndarray) -> np.ndarray:
+        """0 where there is no example."""
         return np.where(examples >= 0, self.lengths[examples], 0)
 
     def _rows_of_steps(self, epoch: int) -> np.ndarray:
-        lengths = self._divided(epoch)
+        lengths = self._lengths_of(self._examples(epoch))
         needed = rows_needed(lengths, first_fit(lengths, self.row_length)[0])
         return needed.reshape(-1, self.parts).max(axis=1)
 
     def _round_up(self, needed: int) -> int:
-        for count in self.row_counts:
-            if count >= needed:
-                return count
-        self.row_counts.append(needed + 1)  # an epoch beyond those that were looked at
-        return needed + 1
+        """To the next number of rows; beyond them in large steps, in an epoch that was not looked at."""
+        largest = self.row_counts[-1]
+        stride = max(1, largest // 8)
+        beyond = largest + -(-(needed - largest) // stride) * stride
+        return next((count for count in self.row_counts if count >= needed), beyond)
 
     def _part(
         self, number: int, examples: np.ndarray, lengths: np.ndarray, rows: np.ndarray, starts: np.ndarray
@@ -132,11 +133,10 @@ class TokenRows:
         if room < longest:
             raise ValueError(f"the longest example has {longest} tokens, a part has room for {room}")
         self.row_length = _best_row_length(_windows(random_order(len(lengths), 0)[:WINDOW], lengths)[1], longest, room)
-        looked_at = range(min(epochs, max(1, PLANNED_EXAMPLES // len(lengths))))
-        laid = [self._laid(epoch) for epoch in looked_at]
-        most_rows = max(int(rows.max()) + 1 for _, rows, _ in laid)
-        self.num_rows = min(room // self.row_length, -(-most_rows // parts))  # few examples need no more
-        self.num_sequences = max(_most_in_a_part(rows, self.num_rows) for _, rows, _ in laid)
+        rows = [self._laid(epoch)[1] for epoch in _looked_at(epochs, lengths)]
+        self._counts = [int(of_epoch.max()) + 1 for of_epoch in rows]
+        self.num_rows = min(room // self.row_length, -(-max(self._counts) // parts))  # few examples need no more
+        self.num_sequences = max(_most_in_a_part(of_epoch, self.num_rows) for of_epoch in rows)
 
     def steps(self, epoch: int) -> list[Step]:
         """The steps of an epoch."""
@@ -153,7 +153,9 @@ class TokenRows:
 
     def count(self, epoch: int) -> int:
         """How many steps the epoch has."""
-        return -(-(int(self._laid(epoch)[1].max()) + 1) // (self.num_rows * self.parts))
+        known = epoch < len(self._counts)
+        rows = self._counts[epoch] if known else int(self._laid(epoch)[1].max()) + 1
+        return -(-rows // (self.num_rows * self.parts))
 
     def _laid(self, epoch: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Examples, their rows (rising, over the whole epoch) and their starts, `(examples,)` each."""
@@ -169,9 +171,15 @@ class TokenRows:
         return examples[by_row], rows[by_row], starts[by_row]
 
 
+def _looked_at(epochs: int, lengths: np.ndarray) -> range:
+    """The epochs that shapes are chosen by."""
+    return range(min(epochs, PLANNED_EPOCHS, max(1, PLANNED_EXAMPLES // len(lengths))))
+
+
 def _windows(order: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Examples, −1 where there is none, and their lengths, `(windows, WINDOW)`, falling along each window."""
-    examples = np.full((-(-len(order) // WINDOW), WINDOW), -1, dtype=np.int64)
+    """Examples, −1 where there is none, and their lengths, `(windows, examples)`, falling along each window."""
+    size = min(WINDOW, len(order))
+    examples = np.full((-(-len(order) // size), size), -1, dtype=np.int64)
     examples.reshape(-1)[: len(order)] = order
     found = np.where(examples >= 0, lengths[examples], 0)
     falling = np.argsort(-found, axis=1, kind="stable")

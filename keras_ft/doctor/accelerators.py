@@ -34,7 +34,7 @@ def gpus(found: Probe) -> list[Finding]:
     present = _nvidia_gpus()
     if seen:
         names = ", ".join(present or ["their driver does not name them"])
-        several = "keras-ft uses the first; set CUDA_VISIBLE_DEVICES to choose another" if seen > 1 else ""
+        several = "'strategy: auto' trains on all of them, 'strategy: one' on the first" if seen > 1 else ""
         return [ok(f"TensorFlow sees {seen} GPU{'s' if seen > 1 else ''}: {names}", several)]
     if present is None:
         if (DEVICES / "kfd").exists():

@@ -7,6 +7,7 @@ The Keras variables hold the arrays between steps, so callbacks, saving and eval
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import jax
 import keras
@@ -58,6 +59,7 @@ class JaxEngine:
         _place(self._trainable, self._of_model["trainable"])
         _place(self._frozen, self._of_model["frozen"])
         self._forward = jax.jit(self._outputs)
+        self._evaluation_steps: WeakKeyDictionary[TokenArrays, list[Step]] = WeakKeyDictionary()
         self.recompile_evaluation()
 
     def prepare(self, total_steps: int) -> None:
@@ -108,13 +110,15 @@ class JaxEngine:
 
     def evaluated(self, arrays: TokenArrays, batch_size: int = EXAMPLES_AT_ONCE) -> Iterator[Batch]:
         """See `Evaluator.evaluated`."""
-        steps = evaluation_steps(self.layout, arrays.lengths, batch_size, self.num_replicas)
+        if arrays not in self._evaluation_steps:
+            found = evaluation_steps(self.layout, arrays.lengths, batch_size, self.num_replicas)
+            self._evaluation_steps[arrays] = found
+        steps = self._evaluation_steps[arrays]
         for host, tensors in self._on_mesh(arrays, steps):
             outputs = self._forward(_values(self._trainable), _values(self._frozen), tensors)
-            found = jax.device_get((outputs, *self._evaluation_loss(outputs, tensors)))
+            said = jax.device_get((outputs, *self._evaluation_loss(outputs, tensors)))
             for number in range(self.num_replicas):
-                part, said = self._part(host, number), self._part(found, number)
-                yield self._answers(part, *said)
+                yield self._answers(self._part(host, number), *self._part(said, number))
 
     @contextmanager
     def averaged_weights(self) -> Iterator[None]:

@@ -69,5 +69,6 @@ def _tpu() -> tf.distribute.Strategy:
     except (ValueError, RuntimeError, tf.errors.OpError) as error:
         reason = " ".join(str(error).split())[:200]
         raise RequestError(
-            f"runtime.strategy is tpu, but TensorFlow finds no TPU ({reason}); set TPU_NAME, or choose another strategy"
+            f"runtime.strategy: TensorFlow finds no TPU to train on ({reason}); set runtime.engine to jax, which "
+            "drives today's TPUs, or runtime.strategy to one"
         ) from None

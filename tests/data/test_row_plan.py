@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from keras_ft.data import row_plan
 from keras_ft.data.packing import choose_row_counts, first_fit
 from keras_ft.data.plans import evaluation_steps, training_plans
 from keras_ft.errors import RequestError
@@ -73,10 +74,37 @@ def news(count: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("lengths", [film_reviews(7000), news(4000)], ids=["short texts", "long texts"])
-@pytest.mark.parametrize(("size", "least"), [({"batch_size": 32}, 0.88), ({"tokens_per_batch": 4096}, 0.95)])
+@pytest.mark.parametrize(
+    ("size", "least"),
+    [
+        ({"batch_size": 32, "most_shapes": 3}, 0.88),
+        ({"batch_size": 32, "most_shapes": 2}, 0.88),
+        ({"tokens_per_batch": 4096}, 0.95),
+    ],
+)
 def test_little_of_a_row_is_filler(lengths, size, least):
     steps = training_plans("rows", lengths, 0, epochs=3, **size).steps(1)
     assert sum(step.num_tokens for step in steps) / sum(step.num_slots for step in steps) >= least
+
+
+def test_an_epoch_that_was_not_looked_at_has_the_same_steps_whichever_came_before_it(monkeypatch):
+    monkeypatch.setattr(row_plan, "PLANNED_EPOCHS", 1)
+    lengths = film_reviews(61)
+    for size in ({"batch_size": 4}, {"tokens_per_batch": 150}):
+        fresh, used = (training_plans("rows", lengths, 0, epochs=40, parts=2, **size) for _ in range(2))
+        for epoch in range(40):
+            used.steps(epoch)
+        for epoch in (39, 20):
+            ours, theirs = fresh.steps(epoch), used.steps(epoch)
+            assert [step.shape for step in ours] == [step.shape for step in theirs]
+            check(ours, lengths, 2)
+            assert fresh.count(epoch) == len(ours)
+
+
+def test_a_million_steps_over_a_few_texts_are_planned_at_once():
+    for size in ({"batch_size": 4}, {"batch_size": 4096}, {"tokens_per_batch": 4096}):
+        plans = training_plans("rows", film_reviews(50), 0, epochs=10**6, **size)
+        assert plans.steps(999_999)[0].shape.num_sequences <= 56
 
 
 def test_other_epochs_and_seeds_give_other_batches():

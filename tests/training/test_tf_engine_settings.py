@@ -38,15 +38,15 @@ def test_a_run_with_averages_and_layer_decay_resumes_bit_for_bit():
     settings = {"ema": 0.8, "layer_decay": 0.7, "weight_decay": 0.1}
     whole, first = engine_of(**settings), engine_of(**settings)
     for step in range(4):
-        whole.train_step(batch(), step)
+        whole.train_step([batch()], step)
     for step in range(2):
-        first.train_step(batch(), step)
+        first.train_step([batch()], step)
     with first.averaged_weights():  # an evaluation between must not show
         pass
     resumed = engine_of(**settings)
     resumed.load_state(first.state())
     for step in range(2, 4):
-        resumed.train_step(batch(), step)
+        resumed.train_step([batch()], step)
     for name, array in whole.state().items():
         assert np.array_equal(array, resumed.state()[name]), name
 
@@ -54,7 +54,7 @@ def test_a_run_with_averages_and_layer_decay_resumes_bit_for_bit():
 def test_within_averaged_weights_evaluation_and_state_are_those_of_the_average():
     engine = engine_of(ema=0.8)
     for step in range(3):
-        engine.train_step(batch(), step)
+        engine.train_step([batch()], step)
     raw, losses = engine.state(), losses_of(engine)
     with engine.averaged_weights():
         held, averaged_losses = engine.state(), losses_of(engine)
@@ -68,5 +68,5 @@ def test_within_averaged_weights_evaluation_and_state_are_those_of_the_average()
 def test_activation_checkpointing_changes_no_number_that_training_shows():
     plain, checkpointed = engine_of(), engine_of(activation_checkpointing=True)
     for step in range(3):
-        one, other = plain.train_step(batch(), step), checkpointed.train_step(batch(), step)
+        one, other = plain.train_step([batch()], step), checkpointed.train_step([batch()], step)
         assert other == pytest.approx(one, rel=1e-5)
