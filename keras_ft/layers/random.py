@@ -38,7 +38,7 @@ class Key:
         return Key(tf.random.experimental.stateless_fold_in(self.data, number))
 
     def bits(self, count: Any) -> Tensor:
-        """`(count,)` uniform integers in [0, 65536) as int32; two are cut from each 32-bit draw."""
+        """`(count,)` uniform integers in [0, 65536) as uint16; two are cut from each 32-bit draw."""
         pairs = (count + 1) // 2
         if keras.backend.backend() == "jax":
             import jax

@@ -13,6 +13,10 @@ class _Outcome:
     error: BaseException | None = None
 
 
+def _nothing() -> None:
+    pass
+
+
 class Background:
     """Runs jobs in their order, at most one at a time.
 
@@ -38,6 +42,8 @@ class Background:
                 job()
             except BaseException as error:  # it is raised where someone sees it
                 outcome.error = error
+            else:
+                outcome.job = _nothing  # lets go of what it wrote
 
         # A daemon, so that a second Ctrl-C need not wait for it: what it leaves half-written counts for nothing.
         self._thread = threading.Thread(target=work, name="checkpoint", daemon=True)

@@ -52,6 +52,15 @@ class CallbackOptimizer:
         return getattr(self._optimizer, name)
 
     @property
+    def factor(self) -> float:
+        """Upon the schedule."""
+        return float(ops.convert_to_numpy(self._optimizer._learning_rate.factor))
+
+    @factor.setter
+    def factor(self, factor: float) -> None:
+        self._optimizer._learning_rate.factor.assign(factor)
+
+    @property
     def learning_rate(self) -> Any:
         """Of the next step."""
         return self._optimizer.learning_rate
@@ -62,4 +71,4 @@ class CallbackOptimizer:
         adjustable = self._optimizer._learning_rate
         scheduled = float(ops.convert_to_numpy(adjustable.schedule(self._optimizer.iterations)))
         if scheduled > 0:  # at the end of a schedule that falls to 0 nothing is left to scale
-            adjustable.factor.assign(float(ops.convert_to_numpy(rate)) / scheduled)
+            self.factor = float(ops.convert_to_numpy(rate)) / scheduled

@@ -65,6 +65,11 @@ class CallbackStates:
         """Note how the callbacks are before the first step, and give back what an earlier process kept of them."""
         for name, callback in self._callbacks.items():
             self._before[name] = {} if _keeps_itself(callback) else _plain_attributes(callback, {})
+        self.give_back(kept)
+
+    def give_back(self, kept: Kept) -> None:
+        """Let the callbacks know again what an earlier process kept of them."""
+        for name, callback in self._callbacks.items():
             if name not in kept.states:
                 continue
             state = _decoded(kept.states[name], kept.arrays)

@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -58,7 +59,8 @@ class Checkpoints:
 
         def write() -> None:
             _write(self.folder / f"step-{step:08d}", state, text)
-            self._delete_old()
+            with suppress(OSError):  # some file systems keep what is read elsewhere; the next save tries again
+                self._delete_old()
             self.saved()
 
         self._begin(write)
@@ -86,7 +88,7 @@ class Checkpoints:
             return
         try:
             self.wait()
-        except WorkError:
+        except (WorkError, OSError):
             if error is None:  # else the first error is what the user must know
                 raise
 

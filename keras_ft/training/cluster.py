@@ -72,6 +72,11 @@ def connect() -> tf.distribute.Strategy:
         raise RequestError(f"{address}, this worker's own address, cannot be listened at ({reason})") from None
     except (RuntimeError, tf.errors.OpError) as error:
         reason = " ".join(str(error).split())[:200]
+        if "program startup" in reason:
+            raise RequestError(
+                "runtime.strategy multi_worker must begin before TensorFlow computes anything in this process; train "
+                "first, or use 'keras-ft train'"
+            ) from None
         raise ResumeError(
             f"the other workers did not all come within {SECONDS_TO_GATHER} s ({reason}); "
             "start the same command on each, with addresses that they can reach"

@@ -37,12 +37,12 @@ class Engine(Evaluator, Protocol):
     def batches(self, arrays: TokenArrays, steps: Sequence[Step], start: int) -> Iterator[Any]:
         """What `train_step` takes, for each step from the one numbered `start`."""
 
-    def train_step(self, batch: Any, step: int, stop: bool = False) -> dict[str, float]:
+    def train_step(self, batch: Any, step: int, wishes: int = 0) -> dict[str, float]:
         """Learn from one batch; `step` counts from 0 and, with the seed, is the whole random state.
 
         Returns:
-            `loss` (mean over items, before the update), `gradient_norm`, `learning_rate`, and `stop`: how many of the
-            processes that train together called with `stop`.
+            `loss` (mean over items, before the update), `gradient_norm`, `learning_rate`, and `wishes`: the sum over
+            the processes that train together of what each has to tell the others.
         """
 
     def averaged_weights(self) -> AbstractContextManager[None]:

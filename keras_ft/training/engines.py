@@ -27,7 +27,13 @@ def check_engine(runtime: RuntimeSection) -> None:
     if runtime.engine == "jax":
         from keras_ft.training.mesh import make_mesh
 
-        tf.config.set_visible_devices([], "GPU")  # it would take all memory of the GPUs that JAX trains on
+        try:
+            tf.config.set_visible_devices([], "GPU")  # it would take all memory of the GPUs that JAX trains on
+        except RuntimeError:
+            raise RequestError(
+                "TensorFlow holds the GPUs of this process already; train before anything else uses TensorFlow, "
+                "or use 'keras-ft train'"
+            ) from None
         make_mesh(runtime.strategy)
 
 

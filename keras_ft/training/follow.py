@@ -15,6 +15,12 @@ from keras_ft.training.keras_callbacks import settle_callbacks
 from keras_ft.training.prepare import Prepared, open_prepared, prepare
 from keras_ft.training.workers import SAME, Workers
 
+WRITERS = (
+    keras.callbacks.ModelCheckpoint,
+    keras.callbacks.CSVLogger,
+    keras.callbacks.TensorBoard,
+    keras.callbacks.RemoteMonitor,
+)
 SECONDS_TO_SEE = 30.0  # what another machine wrote to a shared file system
 
 
@@ -25,7 +31,7 @@ def follow(recipe: Recipe, out: AnyPath, workers: Workers, callbacks: Sequence[k
         recipe: the chief's.
         out: the chief's run folder.
         workers: of which this is not the chief.
-        callbacks: see the same as the chief's.
+        callbacks: Keras' own that write files are left to the chief.
 
     Raises:
         KerasFTError: the chief's own, of the same kind.
@@ -43,12 +49,12 @@ def follow(recipe: Recipe, out: AnyPath, workers: Workers, callbacks: Sequence[k
     assert prepared is not None
     loop = build_loop(recipe, run, pretrained, prepared, workers, tell=lambda line: None)
     workers.led()
-    settle_callbacks(callbacks, ["loss", *prepared.task.metrics().names])
+    settle_callbacks(callbacks, ["loss", *prepared.task.metrics().names], recipe.train.ema is not None)
     loop.resume()
     workers.check_equal(loop.engine.state())
     workers.led()
-    with workers.losses_told(lambda: loop.progress.step):
-        loop.run(callbacks)
+    with workers.lost_workers_told(lambda: loop.progress.step):
+        loop.run([callback for callback in callbacks if not isinstance(callback, WRITERS)])
     workers.led()
 
 

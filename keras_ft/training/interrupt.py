@@ -23,6 +23,11 @@ class Stopped(Exception):
 class _Terminated(BaseException):
     """SIGTERM came; no library's `except Exception` may take it for an error of its own."""
 
+    exit_code = ResumeError.exit_code
+
+    def __str__(self) -> str:
+        return "stopped by SIGTERM; the same command goes on"
+
 
 @dataclass
 class StopRequest:
@@ -93,6 +98,6 @@ def resumable() -> Iterator[None]:
     try:
         yield
     except _Terminated:
-        raise ResumeError("stopped by SIGTERM; the same command goes on") from None
+        raise ResumeError(str(_Terminated())) from None
     finally:
         signal.signal(signal.SIGTERM, before)

@@ -28,7 +28,7 @@ from keras_ft.training.jax_step import JaxStep, State, Tensors, divided, over_re
 from keras_ft.training.loss_scale import FIRST
 from keras_ft.training.optimizers.build import build_optimizer
 from keras_ft.training.sharding import optimizer_shardings, shardings
-from keras_ft.training.state_names import named_state
+from keras_ft.training.state_names import check_fits, named_state
 
 Placed = tuple[dict[str, np.ndarray], Tensors]  # a batch on the host, and what is computed of it on the mesh
 
@@ -83,6 +83,14 @@ class JaxEngine:
         }
         for name in ("optimizer", "loss_scale"):
             _place(self._learning[name], places[name])
+        all_places = {**places, "frozen": self._of_model["frozen"]}
+        all_variables = {**self._learning, "frozen": self._frozen}
+        # A callback that sets weights leaves them on one device; what is loaded goes where it belongs.
+        self._places = {
+            id(variable): place
+            for name, variables in all_variables.items()
+            for variable, place in zip(variables, all_places[name], strict=True)
+        }
         step = JaxStep(self.model, self.task, self.settings, self.optimizer, self.mesh, places)
         self.compiled = jax.jit(
             step,
@@ -96,12 +104,12 @@ class JaxEngine:
         for _, tensors in self._on_mesh(arrays, steps, start, self.settings.accumulate):
             yield tensors
 
-    def train_step(self, batch: Any, step: int, stop: bool = False) -> dict[str, float]:
+    def train_step(self, batch: Any, step: int, wishes: int = 0) -> dict[str, float]:
         """See `Engine.train_step`."""
         state, logs = self.compiled(*self.arguments(batch, step))
         for name, variables in self._learning.items():
             _assign(variables, state[name])
-        return {name: float(value) for name, value in jax.device_get(logs).items()} | {"stop": float(stop)}
+        return {name: float(value) for name, value in jax.device_get(logs).items()} | {"wishes": float(wishes)}
 
     def arguments(self, batch: Any, step: int) -> tuple[State, list[jax.Array], Tensors, np.int32]:
         """What the compiled step is called with; the arrays of the first are given up to it."""
@@ -142,10 +150,12 @@ class JaxEngine:
 
     def load_state(self, state: dict[str, np.ndarray]) -> None:
         """Take what `state` gave, of this engine or of another."""
-        for name, variable in self._variables().items():
+        variables = self._variables()
+        check_fits(state, variables)
+        for name, variable in variables.items():
             if name in state:
-                value = np.array(state[name], variable.dtype).reshape(variable.shape)
-                variable._value = jax.device_put(value, variable._value.sharding)
+                value = np.array(state[name], variable.dtype)
+                variable._value = jax.device_put(value, self._places[id(variable)])
 
     def _variables(self) -> dict[str, Any]:
         return named_state(self.model, self.optimizer, self._loss_scale)

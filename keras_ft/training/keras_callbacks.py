@@ -17,12 +17,15 @@ REFUSED = {
 LOWER_IS_BETTER = ("loss", "perplexity")
 
 
-def settle_callbacks(callbacks: Sequence[keras.callbacks.Callback], metrics: Sequence[str]) -> None:
+def settle_callbacks(
+    callbacks: Sequence[keras.callbacks.Callback], metrics: Sequence[str], averaged: bool = False
+) -> None:
     """Refuse what cannot work, and say to `mode="auto"` which way a metric is good: Keras knows compiled ones only.
 
     Args:
         callbacks: those that monitor something have the attributes `monitor` and `mode`.
         metrics: what an evaluation measures.
+        averaged: whether it measures averages of the weights (`train.ema`), which callbacks do not see.
 
     Raises:
         RequestError: a callback cannot work here, or what it monitors is not measured.
@@ -36,6 +39,13 @@ def settle_callbacks(callbacks: Sequence[keras.callbacks.Callback], metrics: Seq
             continue
         if isinstance(callback, keras.callbacks.ModelCheckpoint) and not callback.save_weights_only:
             raise RequestError(f"{kind} can save weights only: save_weights_only=True, and a name in .weights.h5")
+        if averaged and (
+            isinstance(callback, keras.callbacks.ModelCheckpoint) or getattr(callback, "restore_best_weights", False)
+        ):
+            raise RequestError(
+                f"{kind} would keep the latest weights, while train.ema measures their averages; the run keeps the "
+                "best averages itself, so leave it out, or restore_best_weights"
+            )
         by_the_step = isinstance(callback, keras.callbacks.ModelCheckpoint) and callback.save_freq != "epoch"
         if callback.monitor not in known and not (by_the_step and callback.monitor in COLUMNS):
             raise RequestError(

@@ -7,7 +7,6 @@ and, with `val_` before their names, the metrics.
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import keras
@@ -26,26 +25,9 @@ from keras_ft.training.checkpoint import Checkpoints
 from keras_ft.training.divergence import Divergence
 from keras_ft.training.engine import Engine
 from keras_ft.training.interrupt import Stopped, StopRequest, stop_requests
+from keras_ft.training.progress import Progress, is_due
 
-
-@dataclass
-class Progress:
-    """Where a run stands: all that a checkpoint must say besides weights and optimizer."""
-
-    step: int = 0
-    epoch: int = 0
-    batch: int = 0
-    seconds: float = 0.0
-    examples: int = 0
-    tokens: int = 0
-    slots: int = 0
-    epoch_loss: float = 0.0  # the sum over the batches of this epoch
-    epoch_metrics: dict[str, float] = field(default_factory=dict)  # of the last evaluation in it
-    evaluated_step: int = 0
-    best_step: int = -1
-    best: dict[str, float] = field(default_factory=dict)
-    evaluations_without_gain: int = 0
-    finished: bool = False
+FINISH = 1000  # a wish larger than those of all processes to stop together
 
 
 class Loop:
@@ -133,7 +115,8 @@ class Loop:
         model = self.engine.model
         model.stop_training, model.optimizer = False, CallbackOptimizer(self.engine.optimizer)
         self.callbacks = keras.callbacks.CallbackList([*logs, *callbacks], model=model)
-        self.callbacks.set_params({"epochs": self.settings.epochs, "steps": self.total_steps, "verbose": 0})
+        epochs = self.settings.epochs or -(-self.total_steps // self.plans.count(0))
+        self.callbacks.set_params({"epochs": epochs, "steps": self.plans.count(0), "verbose": 0})
         self.callbacks.on_train_begin()
         self._callback_states = CallbackStates(callbacks)
         self._callback_states.begin(self._kept)
@@ -152,28 +135,50 @@ class Loop:
     def _run_epoch(self) -> None:
         progress = self.progress
         steps = self.plans.steps(progress.epoch)
-        self.callbacks.on_epoch_begin(progress.epoch)
+        self._begin_epoch()
         self._settle(len(steps))  # an interrupted run may owe an evaluation
         batches = () if progress.finished else self.engine.batches(self.train, steps, progress.batch)
+        self._ready = time.perf_counter()
         for batch in batches:
             self.callbacks.on_train_batch_begin(progress.batch)
             logs = self._train_step(batch, steps[progress.batch])
             self.callbacks.on_train_batch_end(progress.batch - 1, logs)
-            self._settle(len(steps))
-            if progress.finished:
-                break
             if self._must_stop:
                 raise Stopped
+            self._settle(len(steps), self._finishes_now())
+            if progress.finished:
+                break
             if self._is_checkpoint_due(len(steps)):
                 self._save()
+            self._ready = time.perf_counter()
         logs = {"loss": progress.epoch_loss / progress.batch} if progress.batch else {}
         self.callbacks.on_epoch_end(progress.epoch, logs | {f"val_{k}": v for k, v in progress.epoch_metrics.items()})
-        progress.finished |= bool(self.engine.model.stop_training)
+        self._settle(len(steps), self._chief_finishes())
         if progress.finished:
             self._save()
         else:
             progress.epoch, progress.batch = progress.epoch + 1, 0
             progress.epoch_loss, progress.epoch_metrics = 0.0, {}
+
+    def _begin_epoch(self) -> None:
+        """Call the callbacks; what they do to an epoch that a run goes on within was done once already."""
+        optimizer = self.engine.model.optimizer
+        factor = optimizer.factor
+        self.callbacks.on_epoch_begin(self.progress.epoch)
+        if self.progress.batch:
+            optimizer.factor = factor
+            self._callback_states.give_back(self._kept)
+        self._kept = Kept()
+
+    def _finishes_now(self) -> bool:
+        """Whether a callback ended the training; several processes do as the chief wished before the step."""
+        if self.engine.num_processes > 1:
+            return self._must_finish > 0
+        return bool(self.engine.model.stop_training)
+
+    def _chief_finishes(self) -> bool:
+        """Whether a callback ended the training, on the chief where several processes train."""
+        return bool(self.agreed({"finishes": float(self.engine.model.stop_training)})["finishes"])
 
     def _leave(self) -> None:
         """Save, wait until it is written, and end as the signal wants it."""
@@ -197,24 +202,24 @@ class Loop:
             self.tell("A callback chose other weights than those of the best evaluation")
             self.progress.best = self._measured()
 
-    def _settle(self, steps_per_epoch: int) -> None:
+    def _settle(self, steps_per_epoch: int, finishes: bool = False) -> None:
         """Evaluate if the step just made wants it, and say whether the run is finished."""
         progress = self.progress
-        last = progress.step >= self.total_steps
+        last = finishes or progress.step >= self.total_steps
         if progress.step > progress.evaluated_step and (
             last or self._is_due(self.settings.evaluate_every, steps_per_epoch)
         ):
             progress.epoch_metrics = self._evaluate()
             progress.evaluated_step = progress.step
-        progress.finished |= last or bool(self.engine.model.stop_training)
+        progress.finished |= last
 
     def _train_step(self, batch: Any, planned: Step) -> dict[str, float]:
         progress = self.progress
-        started = time.perf_counter()
-        logs = self.engine.train_step(batch, progress.step, self._stop.signal is not None)
+        logs = self.engine.train_step(batch, progress.step, self._wishes())
         self.divergence.check(progress.step + 1, logs, self.settings.precision)
-        seconds = time.perf_counter() - started
-        self._must_stop = logs.pop("stop") > 0
+        seconds = time.perf_counter() - self._ready  # waiting for input included
+        self._must_finish, stops = divmod(int(logs.pop("wishes")), FINISH)
+        self._must_stop = stops > 0 or (self.engine.num_processes == 1 and self._stop.signal is not None)
         progress.step += 1
         progress.batch += 1
         progress.seconds += seconds
@@ -225,6 +230,11 @@ class Loop:
         counts = {"examples": planned.num_examples, "tokens": planned.num_tokens}
         speed = {f"{name}_per_second": count / seconds for name, count in counts.items()}
         return {"step": progress.step, **logs, **speed}
+
+    def _wishes(self) -> int:
+        """What this process tells the others with a step: to stop after it, or, of the chief, to finish."""
+        finishes = self.checkpoints.writes and bool(self.engine.model.stop_training)
+        return int(self._stop.signal is not None) + FINISH * finishes
 
     def _evaluate(self) -> dict[str, float]:
         self.callbacks.on_test_begin()
@@ -257,13 +267,7 @@ class Loop:
         return measure(self.task, stop.obeyed(found) if stop and alone else found)
 
     def _is_due(self, every: Interval, steps_per_epoch: int) -> bool:
-        if every.unit == "steps":
-            return self.progress.step % max(1, round(every.amount)) == 0
-        batch, epoch_ends = self.progress.batch, self.progress.batch == steps_per_epoch
-        if every.amount >= 1:
-            return epoch_ends and (self.progress.epoch + 1) % round(every.amount) == 0
-        parts = round(1 / every.amount)  # of an epoch, the last of which ends with it
-        return batch > 0 and batch * parts // steps_per_epoch > (batch - 1) * parts // steps_per_epoch
+        return is_due(every, self.progress, steps_per_epoch)
 
     def _is_checkpoint_due(self, steps_per_epoch: int) -> bool:
         every = self.settings.checkpoint.every
@@ -272,10 +276,13 @@ class Loop:
         return self._is_due(every, steps_per_epoch)
 
     def _save(self) -> None:
+        self._last_save = time.monotonic()
+        if not self.checkpoints.writes:
+            return
+        self.checkpoints.wait()  # for the one before, or three copies of the state would be in memory
         kept = self._callback_states.collect()
         others = {"fingerprint": self.fingerprint, "callbacks": kept.states, "divergence": vars(self.divergence)}
         self.checkpoints.save(self.progress.step, self.engine.state() | kept.arrays, vars(self.progress) | others)
-        self._last_save = time.monotonic()
 
     @property
     def _evaluation_batch_size(self) -> int:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from keras_ft.errors import WorkError
+
 
 def named_state(model: Any, optimizer: Any, loss_scale: dict[str, Any]) -> dict[str, Any]:
     """Every variable of a run by its name.
@@ -15,3 +17,19 @@ def named_state(model: Any, optimizer: Any, loss_scale: dict[str, Any]) -> dict[
     named = {f"model/{v.path}": v for v in model.variables}
     named |= {f"optimizer/{i:04d}/{v.name}": v for i, v in enumerate(optimizer.variables)}
     return named | loss_scale
+
+
+def check_fits(state: dict[str, Any], variables: dict[str, Any]) -> None:
+    """See that a state holds all weights, and whatever it holds in the right shape.
+
+    Raises:
+        WorkError: it was made by another model or optimizer.
+    """
+    missing = [name for name in variables if name.startswith("model/") and name not in state]
+    others = [n for n, v in variables.items() if n in state and tuple(state[n].shape) != tuple(v.shape)]
+    half = [n for n in variables if n not in state] if any(n.startswith("optimizer/") for n in state) else []
+    if wrong := [*missing, *others, *half]:
+        raise WorkError(
+            f"the checkpoint does not fit the model or its optimizer ({wrong[0]}, one of {len(wrong)}); it was written "
+            "by another version, so train into another --out"
+        )

@@ -26,7 +26,7 @@ from keras_ft.training.loss_scale import LossScale
 from keras_ft.training.micro_batches import micro_batch
 from keras_ft.training.optimizers.averages import averaged_weights
 from keras_ft.training.optimizers.build import build_optimizer
-from keras_ft.training.state_names import named_state
+from keras_ft.training.state_names import check_fits, named_state
 from keras_ft.training.strategy import own_replicas
 
 Tensors = dict[str, tf.Tensor]
@@ -79,9 +79,9 @@ class TFEngine:
         for parts in self._parts(batches(arrays, steps, start, self._own_replicas, self.settings.accumulate)):
             yield [without_indices(part) for part in parts]
 
-    def train_step(self, batch: list[Tensors], step: int, stop: bool = False) -> dict[str, float]:
+    def train_step(self, batch: list[Tensors], step: int, wishes: int = 0) -> dict[str, float]:
         """See `Engine.train_step`; the batch is a part for each replica of this process."""
-        logs = self._train(batch, tf.constant(step, tf.int32), tf.constant(float(stop)))
+        logs = self._train(batch, tf.constant(step, tf.int32), tf.constant(float(wishes)))
         return {name: float(value) for name, value in logs.items()}
 
     def evaluated(self, arrays: TokenArrays, batch_size: int = EXAMPLES_AT_ONCE) -> Iterator[Batch]:
@@ -110,7 +110,9 @@ class TFEngine:
 
     def load_state(self, state: dict[str, np.ndarray]) -> None:
         """Assign what `state` gave."""
-        for name, variable in self._variables().items():
+        variables = self._variables()
+        check_fits(state, variables)
+        for name, variable in variables.items():
             if name in state:
                 variable.assign(state[name])
 
@@ -160,23 +162,23 @@ class TFEngine:
             for i in range(len(self._own_replicas))
         ]
 
-    def _train_step(self, parts: list[Tensors], step: tf.Tensor, stop: tf.Tensor) -> Tensors:
-        return self._local(self.strategy.run(self._replica_step, args=(self._per_replica(parts), step, stop)))[0]
+    def _train_step(self, parts: list[Tensors], step: tf.Tensor, wishes: tf.Tensor) -> Tensors:
+        return self._local(self.strategy.run(self._replica_step, args=(self._per_replica(parts), step, wishes)))[0]
 
-    def _replica_step(self, tensors: Tensors, step: tf.Tensor, stop: tf.Tensor) -> Tensors:
+    def _replica_step(self, tensors: Tensors, step: tf.Tensor, wishes: tf.Tensor) -> Tensors:
         learning_rate = tf.convert_to_tensor(self.optimizer.learning_rate)
         context = tf.distribute.get_replica_context()
         loss, gradients = self._gradients(tensors, step, context)
         if self.num_replicas > 1:
-            stop = tf.identity(stop)  # what comes from outside lies on no replica's device
-            *gradients, loss, stop = context.all_reduce(tf.distribute.ReduceOp.SUM, [*gradients, loss, stop])
+            wishes = tf.identity(wishes)  # what comes from outside lies on no replica's device
+            *gradients, loss, wishes = context.all_reduce(tf.distribute.ReduceOp.SUM, [*gradients, loss, wishes])
         if self.loss_scale:
             gradients = self.loss_scale.unscaled(gradients)
         norm = tf.linalg.global_norm(gradients)
         if self.settings.clip_norm:
             gradients, _ = tf.clip_by_global_norm(gradients, self.settings.clip_norm, use_norm=norm)
         self._apply(gradients, norm, context)
-        return {"loss": loss, "gradient_norm": norm, "learning_rate": learning_rate, "stop": stop}
+        return {"loss": loss, "gradient_norm": norm, "learning_rate": learning_rate, "wishes": wishes}
 
     def _gradients(
         self, tensors: Tensors, step: tf.Tensor, context: tf.distribute.ReplicaContext

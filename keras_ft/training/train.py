@@ -32,8 +32,9 @@ from keras_ft.training.follow import follow
 from keras_ft.training.interrupt import resumable
 from keras_ft.training.keras_callbacks import settle_callbacks
 from keras_ft.training.logs.chosen import check_logging, opened_logs
-from keras_ft.training.loop import Loop, Progress
+from keras_ft.training.loop import Loop
 from keras_ft.training.prepare import Prepared, prepare
+from keras_ft.training.progress import Progress
 from keras_ft.training.strategy import build_strategy
 from keras_ft.training.workers import Workers
 
@@ -62,10 +63,10 @@ def train(
     """
     check_engine(recipe.runtime)
     check_task(recipe)
-    callbacks = [*named_callbacks(recipe.train.callbacks), *callbacks]
     with resumable():
-        workers = Workers(build_strategy(recipe.runtime))
-        with workers.losses_told():
+        workers = Workers(build_strategy(recipe.runtime))  # before a callback's module can use TensorFlow
+        callbacks = [*named_callbacks(recipe.train.callbacks), *callbacks]
+        with workers.lost_workers_told():
             if workers.is_chief:
                 return _lead(recipe, RunFolder(out), callbacks, tell, workers)
             follow(recipe, out, workers, callbacks)
@@ -91,7 +92,7 @@ def _lead(
             return finished
         with run.discarded_if_refused():
             loop, origins = _set_up(recipe, run, callbacks, tell, workers)
-        with workers.losses_told(lambda: loop.progress.step):
+        with workers.lost_workers_told(lambda: loop.progress.step):
             _run(loop, recipe, run, callbacks)
         with workers.leading():
             metrics = _measure(loop, run, origins, tell)
@@ -130,7 +131,7 @@ def _set_up(
     loop = build_loop(recipe, run, pretrained, prepared, workers, tell)
     with workers.leading():
         check_logging(recipe, loop.total_steps)
-        settle_callbacks(callbacks, ["loss", *prepared.task.metrics().names])
+        settle_callbacks(callbacks, ["loss", *prepared.task.metrics().names], recipe.train.ema is not None)
     if loop.resume():
         tell(f"Resuming from step {loop.progress.step} of {loop.total_steps}")
     workers.check_equal(loop.engine.state() if workers.count > 1 else {})

@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
@@ -58,7 +58,9 @@ class Workers:
         try:
             yield told
         except BaseException as error:
-            self.exchange({"error": str(error) or type(error).__name__, "code": getattr(error, "exit_code", 1)})
+            code = ResumeError.exit_code if isinstance(error, KeyboardInterrupt) else getattr(error, "exit_code", 1)
+            with suppress(*LOST):  # this error matters more than that someone is no longer there to hear it
+                self.exchange({"error": str(error) or type(error).__name__, "code": code})
             raise
         self.exchange({"told": told})
 
@@ -66,7 +68,7 @@ class Workers:
         """On the others: what the chief has to tell, once it is done.
 
         Raises:
-            KerasFTError: the chief's own, of the same kind.
+            KerasFTError: what ended the chief, with its exit code if it is one of ours.
         """
         said = self.exchange({})[0]
         if "error" in said:
@@ -127,7 +129,7 @@ class Workers:
         return self.strategy.experimental_local_results(self.strategy.run(of_replica))[0]
 
     @contextmanager
-    def losses_told(self, step: Callable[[], int] | None = None) -> Iterator[None]:
+    def lost_workers_told(self, step: Callable[[], int] | None = None) -> Iterator[None]:
         """Say that a worker was lost where TensorFlow says that a sum over all of them failed.
 
         Args:

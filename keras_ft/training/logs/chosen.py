@@ -36,7 +36,9 @@ def opened_logs(loop: Loop, recipe: Recipe, run: RunFolder) -> Iterator[list[ker
     ]
     closings: list[Callable[[bool], None]] = []
     if asked.tensorboard:
-        logs.append(TensorBoardLog(run.events, asked.every, step))
+        tensorboard = TensorBoardLog(run.events, asked.every, step)
+        logs.append(tensorboard)
+        closings.append(lambda failed: tensorboard.close())
     if asked.wandb:
         options = asked.wandb if isinstance(asked.wandb, WandBOptions) else WandBOptions()
         wandb = WandBLog(run, options, recipe, step)

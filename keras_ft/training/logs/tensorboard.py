@@ -1,7 +1,6 @@
 """`events/`: the curves of a run for TensorBoard."""
 
 from pathlib import Path
-from typing import Any
 
 from keras_ft.training.logs.step_log import StepLog, curve_of
 
@@ -28,6 +27,6 @@ class TensorBoardLog(StepLog):
             for name, value in values.items():
                 self.summary.scalar(curve_of(name), value)
 
-    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+    def close(self) -> None:
         """Close the file."""
         self.writer.close()
