@@ -10,6 +10,7 @@ about 40 minutes on two cores. transformers is given a plain loop, which is no s
 """
 
 import os
+import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -54,42 +55,52 @@ def main(
     rows, bars = [], []
     for name in data:
         subset = texts.read(name, "train")[:examples]
-        speeds, cpu = measure(subset, subset[:examples_keras_hub], torch, trainer, rounds)
-        rows += _rows(texts.NAMES[name], speeds, cpu)
-        bars += _bars(texts.NAMES[name], speeds)
+        ours: dict[str, Any] = {}
+        for rivals in (torch_rivals(torch, trainer), KERAS_HUB):
+            speeds, cpu = measure(subset, subset[:examples_keras_hub], rivals, rounds)
+            found = _rows(texts.NAMES[name], speeds, cpu)
+            rows += [row for row in found if row["model"] not in ours]
+            ours = {row["model"]: row for row in found if row["model"].startswith("keras_ft")}
+            bars += _bars(texts.NAMES[name], speeds)
+        print(*rows, sep="\n", file=sys.stderr, flush=True)
     title = f"Training in batches of 32, epochs of {examples} texts"
     publish("training", title, rows, bars, before)
 
 
-def measure(subset: list[dict], small: list[dict], torch: str, trainer: bool, rounds: int) -> tuple[Speeds, Speeds]:
-    """Examples a second of every contender in every round, and examples a second of CPU time."""
+def torch_rivals(torch: str, trainer: bool) -> dict[str, tuple]:
+    """Name → how to start it, but for the model and the texts."""
+    loops = {"loop": "transformers", "trainer": "Trainer"} if trainer else {"loop": "transformers"}
+    return {
+        f"{what} {precision}{words}": (torch, "training_torch.py", loop, precision, sampling)
+        for precision in PRECISIONS
+        for words, sampling in SAMPLINGS.items()
+        for loop, what in loops.items()
+    }
+
+
+def measure(subset: list[dict], small: list[dict], rivals: dict[str, tuple], rounds: int) -> tuple[Speeds, Speeds]:
+    """Examples a second of keras_ft and some rivals in every round, and examples a second of CPU time.
+
+    Not of all rivals at once: their processes together take more memory than small machines have.
+    """
     from minilm import write_untrained
 
     with ExitStack() as open_until_done:
         scratch = Path(open_until_done.enter_context(tempfile.TemporaryDirectory()))
         model = write_untrained(sorted({str(row["label"]) for row in subset}), scratch)
         file, few = texts.write_file(subset, scratch / "rows.jsonl"), texts.write_file(small, scratch / "few.jsonl")
-        commands = _commands(torch, trainer, model, file, few)
+        ours = {f"keras_ft {p}": (sys.executable, "training_keras.py", "keras_ft", p, file) for p in PRECISIONS}
+        theirs = {
+            name: (sys.executable, "training_keras.py", *command, few)
+            if rivals is KERAS_HUB
+            else (*command, model, file)
+            for name, command in rivals.items()
+        }
+        commands = {**ours, **theirs}
         contenders = {name: open_until_done.enter_context(Contender(*command)) for name, command in commands.items()}
         turns = {name: lambda number, it=contender: it.measure() for name, contender in contenders.items()}
         alternate(turns, rounds=1)  # tracing, and whatever else comes but once
         return alternate(turns, rounds), {name: it.cpu_speeds[-rounds:] for name, it in contenders.items()}
-
-
-def _commands(torch: str, trainer: bool, model: Path, file: Path, few: Path) -> dict[str, tuple]:
-    from sys import executable
-
-    commands: dict[str, tuple] = {}
-    for precision in PRECISIONS:
-        commands[f"keras_ft {precision}"] = (executable, "training_keras.py", "keras_ft", precision, file)
-        for words, sampling in SAMPLINGS.items():
-            for loop, what in {"loop": "transformers", "trainer": "Trainer"}.items():
-                if loop == "loop" or trainer:
-                    rest = (loop, precision, sampling, model, file)
-                    commands[f"{what} {precision}{words}"] = (torch, "training_torch.py", *rest)
-    for name, arguments in KERAS_HUB.items():
-        commands[name] = (executable, "training_keras.py", *arguments, few)
-    return commands
 
 
 def _rows(data: str, speeds: Speeds, cpu: Speeds) -> list[dict[str, Any]]:
@@ -112,15 +123,12 @@ def _bars(data: str, speeds: Speeds) -> list[Bar]:
         found = times_faster(speeds[f"keras_ft {precision}"], speeds[rival])
         return Bar(f"{data}: keras_ft {precision} ÷ {rival}", least, found)
 
-    bars = []
-    for (words, precision), least in LEAST.items():
-        both = (f"{loop} {precision}{words}" for loop in ("transformers", "Trainer"))
-        rivals = {name: speeds[name] for name in both if name in speeds}
-        bars.append(bar(precision, fastest(rivals), least))
-    for precision in PRECISIONS:
-        rivals = {name: speeds[name] for name in KERAS_HUB if precision in name}
-        bars.append(bar(precision, fastest(rivals), LEAST_KERAS_HUB))
-    return bars
+    groups = [
+        ([f"{loop} {p}{words}" for loop in ("transformers", "Trainer")], p, at) for (words, p), at in LEAST.items()
+    ]
+    groups += [([name for name in KERAS_HUB if p in name], p, LEAST_KERAS_HUB) for p in PRECISIONS]
+    measured = [([name for name in names if name in speeds], p, least) for names, p, least in groups]
+    return [bar(p, fastest({name: speeds[name] for name in names}), least) for names, p, least in measured if names]
 
 
 if __name__ == "__main__":

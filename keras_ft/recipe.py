@@ -68,8 +68,6 @@ def _interval(value: Any) -> Any:
     amount, unit = float(match[1]), match[2]
     if amount > 1 and amount != round(amount) and unit not in SECONDS:
         raise ValueError(f"should be a whole number of {unit}, or a part of one epoch")
-    if amount < 1 and unit.startswith("epoch") and abs(1 / amount - round(1 / amount)) > 0.02:
-        raise ValueError("should be a half, a third, a quarter, … of an epoch, so that the last part ends with it")
     if unit in SECONDS:
         return {"amount": amount * SECONDS[unit], "unit": "seconds"}
     return {"amount": amount, "unit": unit.rstrip("s") + "s"}

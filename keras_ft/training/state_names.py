@@ -14,7 +14,7 @@ def named_state(model: Any, optimizer: Any, loss_scale: dict[str, Any]) -> dict[
         loss_scale: the variables of dynamic loss scaling by name, if there are any.
     """
     # The optimizer's own paths begin with a name that Keras numbers anew for every optimizer of a process.
-    named = {f"model/{v.path}": v for v in model.variables}
+    named = {f"model/{v.path}": v for v in model.weights}  # seeds of Keras' own drop-out, which is not used, aside
     named |= {f"optimizer/{i:04d}/{v.name}": v for i, v in enumerate(optimizer.variables)}
     return named | loss_scale
 

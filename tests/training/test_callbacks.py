@@ -85,6 +85,33 @@ def test_an_interrupted_run_ends_as_the_whole_one_and_so_do_its_callbacks(whole,
             assert getattr(ours, name, None) == getattr(theirs, name, None), name
 
 
+def test_a_scheduler_does_not_set_the_rate_again_where_a_run_goes_on_within_an_epoch(tmp_path):
+    path = write_recipe(tmp_path, train="{epochs: 3, batch_size: 8, learning_rate: 1.0e-3}", logging="{every: 1}")
+    recipe = load_recipe(path)
+
+    def falling() -> keras.callbacks.Callback:
+        return keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate * 0.9)
+
+    train(recipe, tmp_path / "whole", [falling()], silent)
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, tmp_path / "run", [falling(), Interrupt(7)], silent)
+    train(recipe, tmp_path / "run", [falling()], silent)
+    assert rates(tmp_path / "run") == rates(tmp_path / "whole")
+    for ours, theirs in zip(weights_of(tmp_path / "run"), weights_of(tmp_path / "whole"), strict=True):
+        assert np.array_equal(ours, theirs)
+
+
+def test_a_callback_that_stops_before_any_evaluation_still_leaves_a_measured_run(tmp_path):
+    class Stop(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            self.model.stop_training = logs["step"] == 2
+
+    recipe = load_recipe(write_recipe(tmp_path), ["train.evaluate_every=4 epochs"])
+    metrics = train(recipe, tmp_path / "run", [Stop()], silent)
+    assert metrics["train"]["examples"] == 16
+    assert "accuracy" in metrics["validation"]
+
+
 def test_a_scheduler_of_keras_sets_the_learning_rate_and_a_file_is_written_by_the_step(tmp_path):
     path = write_recipe(
         tmp_path, train="{epochs: 2, batch_size: 8, schedule: constant, warmup: 0}", logging="{every: 1}"
