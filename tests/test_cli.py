@@ -67,7 +67,7 @@ def write_lines(name: str, rows: list[dict]):
         (lambda f: (f / "run").mkdir() or (f / "run/thesis.txt").write_text("mine"), [], ["holds no run"]),
         (write_lines("train.jsonl", [{"text": "a", "label": ["x"]}]), [], ["train.jsonl line 1", "the label is ['x']"]),
         (write_lines("train.jsonl", [{"text": "a", "label": "x\ny"}]), [], ["train.jsonl line 1", "line break"]),
-        (None, ["train.accumulate=4"], ["train.accumulate", "should be 1"]),
+        (None, ["train.accumulate=0"], ["train.accumulate", "should be greater than 0"]),
         (None, ["train.evaluate_every=1.5 epochs"], ["whole number of epochs"]),
         (None, ["data.columns.txt=text"], ["no column 'txt'", "did you mean 'text'"]),
         (write_lines("train.jsonl", [{"text": 5, "label": "a"}]), [], ["train.jsonl line 1: 'text' is a number"]),

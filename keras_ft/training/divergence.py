@@ -86,6 +86,8 @@ class Divergence:
 
 
 def _advice(precision: str) -> str:
-    return "try a lower learning_rate, more warmup" + (
-        ", or precision: float32" if precision != "float32" else ", or a smaller clip_norm"
-    ) + ", in another --out"
+    return (
+        "try a lower learning_rate, more warmup"
+        + (", or precision: float32" if precision != "float32" else ", or a smaller clip_norm")
+        + ", in another --out"
+    )

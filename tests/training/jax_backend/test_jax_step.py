@@ -82,13 +82,14 @@ def test_an_overflow_in_float16_halves_the_scale_and_leaves_the_weights(arrays):
     engine = jax_engine("one", precision="float16")
     start = engine.state()
     assert start["loss_scale/scale"] == 2.0**15
-    engine.load_state({"loss_scale/scale": np.float32(2.0**127)})
+    engine.load_state({**start, "loss_scale/scale": np.float32(2.0**127)})
     batch = first_batch(engine, arrays)
     engine.train_step(batch, 0)
     after = engine.state()
     assert after.pop("loss_scale/scale") == 2.0**126
     assert all(np.array_equal(start[name], array) for name, array in after.items())
-    engine.load_state({"loss_scale/scale": np.float32(2.0**15), "loss_scale/good_steps": np.int32(1999)})
+    late = {"loss_scale/scale": np.float32(2.0**15), "loss_scale/good_steps": np.int32(1999)}
+    engine.load_state({**start, **late})
     engine.train_step(batch, 0)
     after = engine.state()
     assert (after["loss_scale/scale"], after["loss_scale/good_steps"]) == (2.0**16, 0)
