@@ -17,7 +17,7 @@ from keras_ft.data.plans import Plans, training_plans
 from keras_ft.data.steps import Step
 from keras_ft.errors import RequestError, WorkError
 from keras_ft.evaluation.evaluate import EXAMPLES_AT_ONCE, measure
-from keras_ft.recipe import EarlyStopping, Interval, TrainSection, suggest
+from keras_ft.recipe import EarlyStopping, TrainSection, suggest
 from keras_ft.tasks.base import Task
 from keras_ft.training.callback_optimizer import CallbackOptimizer
 from keras_ft.training.callback_state import CallbackStates, Kept
@@ -41,7 +41,7 @@ class Loop:
         checkpoints: where states are written and found.
         fingerprint: of the data; a checkpoint made with other data is refused.
         tell: is given a line for the user.
-        agreed: is given the metrics of an evaluation and returns those that all processes go by.
+        agreed: is given what this process found (the metrics of an evaluation) and returns what all of them go by.
 
     Raises:
         RequestError: the metric of early stopping is not measured.
@@ -177,7 +177,7 @@ class Loop:
         return bool(self.engine.model.stop_training)
 
     def _chief_finishes(self) -> bool:
-        """Whether a callback ended the training, on the chief where several processes train."""
+        """Whether a callback ended the training, on the chief where several processes train; all ask at once."""
         return bool(self.agreed({"finishes": float(self.engine.model.stop_training)})["finishes"])
 
     def _leave(self) -> None:
@@ -207,7 +207,7 @@ class Loop:
         progress = self.progress
         last = finishes or progress.step >= self.total_steps
         if progress.step > progress.evaluated_step and (
-            last or self._is_due(self.settings.evaluate_every, steps_per_epoch)
+            last or is_due(self.settings.evaluate_every, progress, steps_per_epoch)
         ):
             progress.epoch_metrics = self._evaluate()
             progress.evaluated_step = progress.step
@@ -266,14 +266,11 @@ class Loop:
         alone = self.engine.num_processes == 1
         return measure(self.task, stop.obeyed(found) if stop and alone else found)
 
-    def _is_due(self, every: Interval, steps_per_epoch: int) -> bool:
-        return is_due(every, self.progress, steps_per_epoch)
-
     def _is_checkpoint_due(self, steps_per_epoch: int) -> bool:
         every = self.settings.checkpoint.every
         if every.unit == "seconds":
             return time.monotonic() - self._last_save >= every.amount
-        return self._is_due(every, steps_per_epoch)
+        return is_due(every, self.progress, steps_per_epoch)
 
     def _save(self) -> None:
         self._last_save = time.monotonic()
@@ -291,19 +288,14 @@ class Loop:
 
     def _make_plans(self) -> Plans:
         settings, lengths = self.settings, self.train.lengths
+        fewest_steps = len(lengths) // settings.batch_size if settings.batch_size else 1  # of an epoch
         return training_plans(
             self.engine.layout,
             lengths,
             settings.seed,
-            epochs=settings.epochs or -(-(settings.steps or 1) // max(1, self._fewest_steps(lengths))),
+            epochs=settings.epochs or -(-(settings.steps or 1) // max(1, fewest_steps)),
             parts=self.engine.num_replicas * settings.accumulate,
             batch_size=settings.batch_size,
             tokens_per_batch=settings.tokens_per_batch,
             most_shapes=self.engine.most_shapes,
         )
-
-    def _fewest_steps(self, lengths: np.ndarray) -> int:
-        """Of an epoch."""
-        if self.settings.batch_size:
-            return -(-len(lengths) // self.settings.batch_size)
-        return int(lengths.sum()) // (self.settings.tokens_per_batch or 1)
