@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-import keras_ft
 from keras_ft.errors import RequestError, WorkError
 from keras_ft.paths import AnyPath
 
@@ -45,7 +44,7 @@ class BackgroundServer:
     def __enter__(self) -> "BackgroundServer":
         self._folder = tempfile.TemporaryDirectory(prefix="keras-ft-serve-", ignore_cleanup_errors=True)
         self._answer, self._log = (Path(self._folder.name) / name for name in ("ready.json", "log"))
-        package = str(Path(keras_ft.__file__).parents[1])
+        package = str(Path(__file__).parents[2])
         path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
         with self._answer.open("wb") as stdout, self._log.open("wb") as stderr:
             self.process = subprocess.Popen(
