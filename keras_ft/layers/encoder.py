@@ -9,7 +9,7 @@ from keras import ops
 
 from keras_ft.batch import TokenBatch
 from keras_ft.layers.activation import activate
-from keras_ft.layers.attention import additive_mask, self_attention
+from keras_ft.layers.attention import HeadLayout, self_attention
 from keras_ft.layers.bert_view import BertLayer, BertView
 from keras_ft.layers.dense import dense, layer_norm
 from keras_ft.layers.random import Key, dropout
@@ -32,12 +32,12 @@ def encode(view: BertView, batch: TokenBatch, rate: float = 0.0, key: Key | None
     """
     dtype = view.embeddings_norm[0].dtype
     hidden = _embed(view, batch, dtype, rate, key)  # (tokens, hidden)
-    mask = additive_mask(batch, dtype)
+    layout = HeadLayout.of(batch, view.num_heads, dtype)
     for number, layer in enumerate(view.layers):
         site = _site(key, 1 + number)
 
         def step(layer: BertLayer, hidden: Tensor, site: Key | None = site) -> Tensor:
-            return _encode_layer(view, layer, hidden, batch, mask, rate, site)
+            return _encode_layer(view, layer, hidden, layout, rate, site)
 
         hidden = recomputed(step, layer, hidden) if view.recompute else step(layer, hidden)
     return hidden
@@ -71,11 +71,11 @@ def _embed(view: BertView, batch: TokenBatch, dtype: Any, rate: float, key: Key 
 
 
 def _encode_layer(
-    view: BertView, layer: BertLayer, hidden: Tensor, batch: TokenBatch, mask: Tensor, rate: float, key: Key | None
+    view: BertView, layer: BertLayer, hidden: Tensor, layout: HeadLayout, rate: float, key: Key | None
 ) -> Tensor:
     epsilon = view.config.layer_norm_epsilon
     projected = dense(hidden, layer.qkv_kernel, layer.qkv_bias)  # (tokens, 3 * hidden)
-    attended = self_attention(projected, batch, mask, view.num_heads, rate, _site(key, 0))
+    attended = self_attention(projected, layout, rate, _site(key, 0))
     attended = dense(attended, layer.attention_kernel, layer.attention_bias)
     hidden = layer_norm(hidden + dropout(attended, rate, _site(key, 1)), layer.attention_norm, epsilon)
     wide = dense(hidden, layer.intermediate_kernel, layer.intermediate_bias)  # (tokens, intermediate)
