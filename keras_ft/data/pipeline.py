@@ -8,6 +8,7 @@ import tensorflow as tf
 from keras_ft.data.arrays import TokenArrays
 from keras_ft.data.steps import Part, RowShape, Step, assemble
 
+AHEAD = 4  # steps
 
 def batches(
     arrays: TokenArrays,
@@ -53,7 +54,11 @@ def batches(
         }
 
     numbers = tf.data.Dataset.range(start * len(replicas), len(steps) * len(replicas))
-    return numbers.map(load, num_parallel_calls=2, deterministic=True).prefetch(tf.data.AUTOTUNE)
+    elements = numbers.map(load, num_parallel_calls=2, deterministic=True).prefetch(AHEAD * len(replicas))
+    # With autotuning, the end of an epoch waits until tf.data's tuner wakes up, whose naps grow to a minute.
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return elements.with_options(options)
 
 
 def _joined(parts: list[dict[str, np.ndarray]], stacked: bool) -> dict[str, np.ndarray]:

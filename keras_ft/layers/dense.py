@@ -8,13 +8,14 @@ from keras import ops
 Tensor = Any
 
 
-def dense(inputs: Tensor, kernel: Tensor, bias: Tensor) -> Tensor:
+def dense(inputs: Tensor, kernel: Tensor, bias: Tensor, training: bool = False) -> Tensor:
     """`inputs @ kernel + bias`.
 
     Args:
         inputs: `(tokens, inputs)`.
         kernel: `(inputs, outputs)`.
         bias: `(outputs,)`.
+        training: whether a gradient will be asked for; the values are the same.
 
     Returns:
         `(tokens, outputs)`.
@@ -24,8 +25,21 @@ def dense(inputs: Tensor, kernel: Tensor, bias: Tensor) -> Tensor:
 
         # TensorFlow's graph optimizer fuses a product with BiasAdd and GELU behind it, but not with a plain addition:
         # on CPUs the whole then costs little more than the product.
-        return tf.nn.bias_add(tf.matmul(inputs, kernel), bias)
+        product = tf.matmul(inputs, kernel)
+        exact = not training or bias.dtype == tf.float32
+        return tf.nn.bias_add(product, bias) if exact else _add_bias_with_gradient(product, bias)
     return ops.matmul(inputs, kernel) + bias
+
+
+def _add_bias_with_gradient(values: Tensor, bias: Tensor) -> Tensor:
+    """`bias_add` with a gradient that is summed up in float32: TensorFlow's own sums bfloat16 up in bfloat16."""
+    import tensorflow as tf
+
+    @tf.custom_gradient
+    def add(values: Tensor, bias: Tensor) -> tuple[Tensor, Any]:
+        return tf.nn.bias_add(values, bias), lambda above: (above, tf.reduce_sum(above, axis=0))
+
+    return add(values, bias)
 
 
 def layer_norm(values: Tensor, gamma_beta: tuple[Tensor, Tensor], epsilon: float) -> Tensor:

@@ -73,14 +73,14 @@ def _embed(view: BertView, batch: TokenBatch, dtype: Any, rate: float, key: Key 
 def _encode_layer(
     view: BertView, layer: BertLayer, hidden: Tensor, layout: HeadLayout, rate: float, key: Key | None
 ) -> Tensor:
-    epsilon = view.config.layer_norm_epsilon
-    projected = dense(hidden, layer.qkv_kernel, layer.qkv_bias)  # (tokens, 3 * hidden)
+    epsilon, training = view.config.layer_norm_epsilon, key is not None
+    projected = dense(hidden, layer.qkv_kernel, layer.qkv_bias, training)  # (tokens, 3 * hidden)
     attended = self_attention(projected, layout, rate, _site(key, 0))
-    attended = dense(attended, layer.attention_kernel, layer.attention_bias)
+    attended = dense(attended, layer.attention_kernel, layer.attention_bias, training)
     hidden = layer_norm(hidden + dropout(attended, rate, _site(key, 1)), layer.attention_norm, epsilon)
-    wide = dense(hidden, layer.intermediate_kernel, layer.intermediate_bias)  # (tokens, intermediate)
-    wide = activate(wide, view.config.hidden_act, training=key is not None)
-    narrow = dense(wide, layer.output_kernel, layer.output_bias)  # (tokens, hidden)
+    wide = dense(hidden, layer.intermediate_kernel, layer.intermediate_bias, training)  # (tokens, intermediate)
+    wide = activate(wide, view.config.hidden_act, training)
+    narrow = dense(wide, layer.output_kernel, layer.output_bias, training)  # (tokens, hidden)
     return layer_norm(hidden + dropout(narrow, rate, _site(key, 2)), layer.output_norm, epsilon)
 
 

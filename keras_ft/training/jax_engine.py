@@ -17,7 +17,7 @@ from jax.sharding import Mesh, NamedSharding
 
 from keras_ft.batch import TokenBatch
 from keras_ft.data.arrays import TokenArrays
-from keras_ft.data.pipeline import batches
+from keras_ft.data.pipeline import AHEAD, batches
 from keras_ft.data.plans import Layout, evaluation_steps
 from keras_ft.data.steps import Step
 from keras_ft.evaluation.evaluate import EXAMPLES_AT_ONCE, Answers, Batch, without_indices
@@ -165,7 +165,7 @@ class JaxEngine:
     ) -> Iterator[Placed]:
         dataset = batches(arrays, steps, start, range(self.num_replicas), accumulate)
         if self.num_replicas > 1:
-            dataset = dataset.batch(self.num_replicas, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
+            dataset = dataset.batch(self.num_replicas, drop_remainder=True).prefetch(AHEAD)
         place = divided(self.mesh)
         return _one_ahead((host, jax.device_put(without_indices(host), place)) for host in dataset.as_numpy_iterator())
 
