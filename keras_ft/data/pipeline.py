@@ -10,6 +10,7 @@ from keras_ft.data.steps import Part, RowShape, Step, assemble
 
 AHEAD = 4  # steps
 
+
 def batches(
     arrays: TokenArrays,
     steps: Sequence[Step],

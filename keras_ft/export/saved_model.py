@@ -7,12 +7,17 @@ from typing import Any
 import tensorflow as tf
 
 from keras_ft.evaluation.predictor import answer_texts
-from keras_ft.layers.task_model import map_tensors
+from keras_ft.layers.task_model import ModelView, map_tensors
 from keras_ft.tasks.model import TrainedModel
+
+CONSTANTS_UP_TO = 64 << 20  # bytes
 
 
 class ServedModel(tf.Module):
     """Strings in, answers out. Query, key and value kernels are fused, and weights cast, once, here.
+
+    The weights are its variables. Only a small bfloat16 encoder's, without its embeddings, are constants of the graph:
+    TensorFlow then keeps the kernels in the order that its CPU products read them in (docs/decisions/011).
 
     Args:
         trained: from `load_model`.
@@ -28,7 +33,9 @@ class ServedModel(tf.Module):
         self.dtype = tf.as_dtype(dtype)
         self.owned: list[tf.Variable] = []
         self.assets = [tf.saved_model.Asset(str(path)) for path in assets]
-        self._view = map_tensors(trained.model.view(dtype), self._own)
+        view = trained.model.view(dtype)
+        self._constants = self.dtype == tf.bfloat16 and 2 * _size_without_tables(view) <= CONSTANTS_UP_TO
+        self._view = map_tensors(view, self._own)
         self._top_k = top_k
 
     def signatures(self) -> dict[str, Any]:
@@ -46,10 +53,22 @@ class ServedModel(tf.Module):
     def _own(self, name: str, tensor: Any) -> Any:
         if name.startswith("encoder.pooler") and not self.task.uses_pooler:
             return tf.convert_to_tensor(tensor)  # never read, so never stored
-        dtype = tf.float32 if name.startswith("head.") else self.dtype
-        variable = tf.Variable(tf.cast(tensor, dtype), trainable=False, name=name)
+        value = tf.cast(tensor, tf.float32 if name.startswith("head.") else self.dtype)
+        if self._constants and not _is_table(name):
+            return value
+        variable = tf.Variable(value, trainable=False, name=name)
         self.owned.append(variable)
         return variable
+
+
+def _is_table(name: str) -> bool:
+    return name.endswith("_embedding")
+
+
+def _size_without_tables(view: ModelView) -> int:
+    sizes: list[int] = []
+    map_tensors(view, lambda name, tensor: None if _is_table(name) else sizes.append(tensor.shape.num_elements()))
+    return sum(sizes)
 
 
 def write_saved_model(trained: TrainedModel, folder: Path, dtype: str, top_k: int | None) -> None:

@@ -12,7 +12,6 @@ from weakref import WeakKeyDictionary
 import jax
 import keras
 import numpy as np
-import tensorflow as tf
 from jax.sharding import Mesh, NamedSharding
 
 from keras_ft.batch import TokenBatch

@@ -9,6 +9,7 @@ from keras_ft.errors import RequestError, WorkError
 from keras_ft.evaluation.predict import predict
 from keras_ft.evaluation.predictor import Predictor
 from keras_ft.export import export as exporting
+from keras_ft.export import saved_model
 from keras_ft.export.saved_model import ServedModel
 from keras_ft.export.verify import EXPECTED_FILE, verify
 from keras_ft.serving.background import BackgroundServer
@@ -95,14 +96,24 @@ def test_versions_count_up_and_never_overwrite(tiny_run, exported, tmp_path):
         export(tiny_run, models, version=7)
 
 
-def test_bfloat16_halves_the_folder_and_stays_near(tiny_run, exported, tmp_path):
+@pytest.mark.parametrize("constants_up_to", [0, saved_model.CONSTANTS_UP_TO])
+def test_bfloat16_halves_what_is_stored_and_stays_near(constants_up_to, tiny_run, exported, tmp_path, monkeypatch):
+    monkeypatch.setattr(saved_model, "CONSTANTS_UP_TO", constants_up_to)
     folder, found = export(tiny_run, tmp_path / "tiny", dtype="bfloat16")
     assert found.dtype == "bfloat16"
-    half, whole = (sum(p.stat().st_size for p in (f / "variables").glob("*data*")) for f in (folder, exported))
-    assert half < 0.6 * whole
+    (half, graph), (whole, plain_graph) = stored_sizes(folder), stored_sizes(exported)
+    assert half + max(0, graph - plain_graph) < 0.6 * whole
+    assert (half > 0.45 * whole) == (constants_up_to == 0)
     text = {"text": np.array([b"great film"], object)}
     scores = [SessionModel(f).predict("", text)["scores"] for f in (folder, exported)]
     np.testing.assert_allclose(*scores, atol=3e-2)
+
+
+def stored_sizes(folder):
+    """Bytes of the variables and of the graph."""
+    return sum(p.stat().st_size for p in (folder / "variables").glob("*data*")), (
+        folder / "saved_model.pb"
+    ).stat().st_size
 
 
 def test_top_k_is_set_at_export(tiny_run, tmp_path):
