@@ -67,10 +67,15 @@ def learn(engine, arrays: TokenArrays, steps: list[Step], start: int = 0) -> np.
     return np.array(found)
 
 
-def tf_engine():
+def tf_engine(strategy=None, layout: str = "ragged", **changes):
+    import tensorflow as tf
+
     from keras_ft.training.tf_engine import TFEngine
 
-    engine = TFEngine(make_model(), TASK, settings())
+    strategy = strategy or tf.distribute.get_strategy()
+    with strategy.scope():
+        model = make_model()
+    engine = TFEngine(model, TASK, settings(**changes), strategy, layout)
     engine.prepare(STEPS)
     return engine
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.tiny import write_hugging_face
-from tests.training.equal_numbers import write_examples
+from tests.training.equal_steps import BATCH, STEPS, make_arrays
 
 ROOT = Path(__file__).resolve().parents[2]
-SCRIPT = Path(__file__).with_name("equal_numbers.py")
+SCRIPT = Path(__file__).with_name("strategy_runs.py")
+LAST = 27  # examples of the last batch
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -38,8 +38,7 @@ def two_workers() -> list[dict[str, str]]:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("numbers")
-    write_hugging_face(folder / "bert")
-    write_examples(folder / "examples")
+    make_arrays(folder / "arrays", (STEPS - 1) * BATCH + LAST)
     return folder
 
 
