@@ -1,123 +1,59 @@
-"""Where a training step goes: steps with one part left out, in turn with whole ones.
+"""Where a training step goes: the time of every TensorFlow operation of some steps, summed up by part.
 
     python benchmarks/profile_step.py
 
-The step of `keras-ft train` on SST-2 (MiniLM-L6, batches of 32, drop-out 0.1, AdamW, clipping), from the input
-pipeline to the updated weights. A part's time is the median over rounds of the whole step's less that of the step
-without it; "rest" is what no variant leaves out: embeddings, residuals, head, loss, copies of weights, and whatever
-parts saved by sharing. Wall time is what counts, CPU time what other work on the machine disturbs less. Takes about
-10 minutes on two cores.
+The step of `keras-ft train` on SST-2 (MiniLM-L6, batches of 32, drop-out 0.1, AdamW, clipping), from the assembled
+batch to the updated weights, forward and backward of each part apart. TensorFlow runs operations side by side, each of
+which may use all cores, so that their times add up to more than the step takes: the shares are what counts. Takes two
+minutes on two cores.
 """
 
 import os
+import re
 import tempfile
-from collections.abc import Callable
-from contextlib import nullcontext
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from statistics import median
 from typing import Annotated, Any
 from unittest.mock import patch
 
 os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import numpy as np
+import tensorflow as tf
 import texts
 import typer
-from keras import ops
 from minilm import DROPOUT, MAX_LENGTH, PRESET
 from report import machine, publish
 from turns import Stopwatch
 
-Milliseconds = tuple[float, float]  # wall, CPU
-
-
-def cheap_dense(inputs: Any, kernel: Any, bias: Any) -> Any:
-    """Of the shape of a dense layer's output, for next to no arithmetic; its weights still get gradients."""
-    width, outputs = kernel.shape
-    if outputs >= width:
-        cheap = ops.concatenate([inputs] * (outputs // width), axis=-1)
-    else:
-        cheap = ops.split(inputs, width // outputs, axis=-1)[0]
-    return cheap + (ops.mean(kernel, axis=0) + bias)
-
-
-def scale_and_shift(values: Any, gamma_beta: tuple[Any, Any], epsilon: float) -> Any:
-    """A layer norm that does not normalize."""
-    return values * gamma_beta[0] + gamma_beta[1]
-
-
-@dataclass(frozen=True)
-class Part:
-    """What a variant leaves out.
-
-    Attributes:
-        settings: of the recipe's `train`.
-        replaced: functions of the encoder.
-        updates: whether the optimizer is called.
-        beside: the variant that it is compared with.
-    """
-
-    settings: dict[str, Any] = field(default_factory=dict)
-    replaced: dict[str, Callable] = field(default_factory=dict)
-    updates: bool = True
-    beside: str = "whole"
-
-
 PARTS = {
-    "dense layers": Part(replaced={"dense": cheap_dense}),
-    "attention": Part(replaced={"self_attention": lambda qkv, *rest: ops.split(qkv, 3, axis=-1)[0]}),
-    "layer norms": Part(replaced={"layer_norm": scale_and_shift}),
-    "GELU": Part(replaced={"activate": lambda values, *rest, **named: values}),
-    "drop-out": Part({"dropout": 0.0}),
-    "clipping": Part({"clip_norm": None}),
-    "optimizer": Part({"clip_norm": None}, updates=False, beside="clipping"),
+    "dense": "dense layers",
+    "self_attention": "attention",
+    "layer_norm": "layer norms",
+    "activate": "GELU",
+    "dropout": "drop-out",
+    "apply": "clipping and optimizer",
 }
-
-
-class Variant:
-    """A trainer of its own, whose step is traced with some functions replaced."""
-
-    def __init__(self, precision: str, part: Part):
-        from keras_ft.presets.load import load_pretrained
-        from keras_ft.recipe import TrainSection
-        from keras_ft.tasks.classification import Classification
-        from keras_ft.tasks.model import build_model
-        from keras_ft.training.tf_engine import TFEngine
-
-        pretrained = load_pretrained(PRESET)
-        task = Classification(["0", "1"], pooling="pooler", max_length=MAX_LENGTH)
-        plain = {"batch_size": 32, "dropout": DROPOUT, "clip_norm": 1.0, "learning_rate": 1e-9, "steps": 10**6}
-        section = TrainSection.model_validate({**plain, "precision": precision, **part.settings})
-        self.engine = TFEngine(build_model(task, pretrained, seed=0), task, section)
-        self.engine.prepare(10**6)
-        if not part.updates:
-            self.engine._apply = lambda gradients, norm, context: None
-        self.replaced, self.step = part.replaced, 0
-
-    def measure(self, batches: list[dict]) -> Milliseconds:
-        """Train on batches."""
-        watch = Stopwatch()
-        with patch.multiple("keras_ft.layers.encoder", **self.replaced) if self.replaced else nullcontext():
-            for batch in batches:
-                self.engine.train_step(batch, self.step)
-                self.step += 1
-        return _a_step(watch, len(batches))
+REST = "embeddings, residuals, head, loss, casts"
+LARGEST = 4  # operations shown of a part
+NO_WORK = {"Process", "Run"}  # spans around operations
 
 
 def main(
-    rounds: int = 7,
-    steps: int = 12,
+    steps: int = 24,
+    data: Annotated[str, typer.Option(help="sst2 or ag_news")] = "sst2",
     precision: Annotated[list[str], typer.Option()] = ["float32", "bfloat16"],  # noqa: B006
 ) -> None:
     """Measure, print, and write results/profile_step.json."""
-    before = machine()
-    rows = []
+    before, rows = machine(), []
     with tempfile.TemporaryDirectory() as scratch:
-        arrays = tokenized(texts.read("sst2", "train"), Path(scratch))
+        arrays = tokenized(texts.read(data, "train")[: 64 * steps], Path(scratch))
         for name in precision:
-            rows += profile(name, arrays, rounds, steps)
-    publish("profile_step", "A training step by part, milliseconds", rows, [], before)
+            rows += profile(name, arrays, steps, Path(scratch) / name)
+    publish("profile_step", f"A training step on {texts.NAMES[data]} by part", rows, [], before)
 
 
 def tokenized(rows: list[dict], folder: Path) -> Any:
@@ -132,46 +68,123 @@ def tokenized(rows: list[dict], folder: Path) -> Any:
     return prepare(recipe, load_pretrained(PRESET), folder / "data", lambda line: None).splits["train"]
 
 
-def profile(precision: str, arrays: Any, rounds: int, steps: int) -> list[dict[str, Any]]:
+def make_engine(precision: str) -> Any:
+    """An engine that has not traced its step yet."""
+    from keras_ft.presets.load import load_pretrained
+    from keras_ft.recipe import TrainSection
+    from keras_ft.tasks.classification import Classification
+    from keras_ft.tasks.model import build_model
+    from keras_ft.training.tf_engine import TFEngine
+
+    task = Classification(["0", "1", "2", "3"], pooling="pooler", max_length=MAX_LENGTH)
+    plain = {"batch_size": 32, "dropout": DROPOUT, "clip_norm": 1.0, "learning_rate": 1e-9, "steps": 10**6}
+    section = TrainSection.model_validate({**plain, "precision": precision})
+    engine = TFEngine(build_model(task, load_pretrained(PRESET), seed=0), task, section)
+    engine.prepare(10**6)
+    return engine
+
+
+def profile(precision: str, arrays: Any, steps: int, folder: Path) -> list[dict[str, Any]]:
     """A row for each part, and for the whole step."""
     from keras_ft.data.plans import RaggedPlans
 
     plans = RaggedPlans(arrays.lengths, seed=0, parts=1, batch_size=32, tokens_per_batch=None)
-    chosen = plans.steps(epoch=0)[:steps]
-    variants = {"whole": Variant(precision, Part())} | {name: Variant(precision, it) for name, it in PARTS.items()}
-    engine = variants["whole"].engine
-    ready = list(engine.batches(arrays, chosen, 0))
-    for variant in variants.values():
-        variant.measure(ready)  # tracing
-    measured = {name: [] for name in [*variants, "input"]}
-    for _ in range(rounds):
-        for name, variant in variants.items():
-            measured[name].append(variant.measure(ready))
+    engine = make_engine(precision)
+    batches = list(engine.batches(arrays, plans.steps(epoch=0)[:steps], 0))
+
+    def train() -> float:
         watch = Stopwatch()
-        for _ in engine.batches(arrays, chosen, 0):
-            pass
-        measured["input"].append(_a_step(watch, steps))
-    times = {name: np.array(values) for name, values in measured.items()}  # (rounds, 2)
-    found = {name: np.median(times[it.beside] - times[name], axis=0) for name, it in PARTS.items()}
-    whole = np.median(times["whole"], axis=0)
-    found["rest"] = whole - sum(found.values())
-    found["whole step"] = whole
-    found["input, made beside the step"] = np.median(times["input"], axis=0)
+        for number, batch in enumerate(batches):
+            engine.train_step(batch, number)
+        return 1000 * watch.read(1)["seconds"] / len(batches)
+
+    with named_parts(engine):
+        train()  # traces the step
+    wall = median(train() for _ in range(3))
+    tf.profiler.experimental.start(str(folder), tf.profiler.experimental.ProfilerOptions(host_tracer_level=2))
+    train()
+    tf.profiler.experimental.stop()
+    times: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
+    for name, operation, milliseconds in operations(folder):
+        times[part_of(name)][operation] += milliseconds / len(batches)
+    total = sum(sum(of_part.values()) for of_part in times.values())
+    print(f"{precision}: {wall:.0f} ms a step; its operations take {total:.0f} ms, side by side")
+    ordered = sorted(times.items(), key=lambda item: -sum(item[1].values()))
     return [
         {
             "precision": precision,
-            "part": name,
-            "wall": float(wall),
-            "CPU": float(cpu),
-            "% of CPU": 100 * cpu / whole[1],
+            "part": part,
+            "ms": sum(of_part.values()),
+            "%": 100 * sum(of_part.values()) / total,
+            "largest": ", ".join(
+                f"{operation} {ms:.1f}" for operation, ms in sorted(of_part.items(), key=lambda it: -it[1])[:LARGEST]
+            ),
         }
-        for name, (wall, cpu) in found.items()
+        for part, of_part in ordered
     ]
 
 
-def _a_step(watch: Stopwatch, steps: int) -> Milliseconds:
-    read = watch.read(steps)
-    return 1000 * read["seconds"] / steps, 1000 * read["cpu_seconds"] / steps
+def named_parts(engine: Any) -> ExitStack:
+    """While it is open, a step is traced with the part in the name of every operation."""
+    from keras_ft.layers import activation, attention, encoder
+
+    stack = ExitStack()
+    for module in (encoder, attention):
+        for name in PARTS:
+            if hasattr(module, name):
+                stack.enter_context(patch.object(module, name, _scoped(name, getattr(module, name))))
+    gelu = activation.gelu_with_gradient.__wrapped__
+    stack.enter_context(patch.object(activation, "gelu_with_gradient", _with_scoped_gradient("activate", gelu)))
+    with_gradient = attention._with_gradient
+
+    def scoped(function: Callable, gradient: Callable) -> Callable:
+        return with_gradient(function, _scoped("back_self_attention", gradient))
+
+    stack.enter_context(patch.object(attention, "_with_gradient", scoped))
+    engine._apply = _scoped("apply", engine._apply)
+    return stack
+
+
+def _scoped(name: str, function: Callable) -> Callable:
+    def in_scope(*arguments: Any, **named: Any) -> Any:
+        with tf.name_scope(f"part_{name}"):
+            return function(*arguments, **named)
+
+    return in_scope
+
+
+def _with_scoped_gradient(name: str, function: Callable) -> Callable:
+    @tf.custom_gradient
+    def run(values: tf.Tensor) -> tuple[tf.Tensor, Callable]:
+        output, gradient = function(values)
+        return output, _scoped(f"back_{name}", gradient)
+
+    return run
+
+
+def operations(folder: Path) -> Iterator[tuple[str, str, float]]:
+    """Name, type and milliseconds of every operation in a profile."""
+    from tensorflow.tsl.profiler.protobuf import xplane_pb2
+
+    space = xplane_pb2.XSpace()
+    space.ParseFromString(next(folder.rglob("*.xplane.pb")).read_bytes())
+    for plane in space.planes:
+        for line in plane.lines:
+            for event in line.events:
+                name, _, operation = plane.event_metadata[event.metadata_id].name.rpartition(":")
+                known = re.fullmatch(r"_?[A-Z]\w+", operation) and operation not in NO_WORK
+                if name and known and not operation.endswith("Call"):
+                    yield name, operation, event.duration_ps / 1e9
+
+
+def part_of(name: str) -> str:
+    """The part that an operation's name says it belongs to."""
+    scopes = re.findall(r"part_(back_)?(" + "|".join(PARTS) + r")(?:_\d+)?/", name)
+    if not scopes:
+        return REST
+    back, part = scopes[-1]
+    backward = back or "gradient_tape" in name
+    return f"{PARTS[part]}, backward" if backward else PARTS[part]
 
 
 if __name__ == "__main__":
