@@ -3,8 +3,8 @@
 Real text is short; padding every example to one length wastes most of a dense layer's work. Here the dense layers run
 over `(tokens, hidden)` and attention alone sees rows. There are two layouts:
 
-- *ragged*: sequences lie one behind the other, shapes are dynamic, and attention scatters its queries, keys and values
-  to `(sequences, longest, …)`. For CPUs, GPUs and every SavedModel.
+- *ragged*: sequences lie one behind the other, shapes are dynamic, and attention lays its queries, keys and values out
+  as `(sequences, heads, longest, …)`. For CPUs, GPUs and every SavedModel.
 - *rows*: `(num_rows, row_length)` slots of a static shape, several sequences to a row, which a block mask keeps apart;
   slots left over hold filler of weight 0. For compilers that want static shapes.
 
@@ -121,15 +121,9 @@ class TokenBatch:
         slots = ops.shape(values)[1:]
         if self.num_rows is not None:
             return ops.reshape(values, (self.num_rows, self.longest, *slots))
-        rows = ops.scatter(self._place[:, None], values, (self.num_sequences * self.longest, *slots))
+        place = self.sequence * self.longest + self.positions
+        rows = ops.scatter(place[:, None], values, (self.num_sequences * self.longest, *slots))
         return ops.reshape(rows, (self.num_sequences, self.longest, *slots))
-
-    def from_rows(self, rows: Tensor) -> Tensor:
-        """What `to_rows` gave, back to `(tokens, …)`."""
-        slots = ops.shape(rows)[2:]
-        if self.num_rows is not None:
-            return ops.reshape(rows, (self.num_rows * self.longest, *slots))
-        return ops.take(ops.reshape(rows, (self.num_sequences * self.longest, *slots)), self._place, axis=0)
 
     def attention_mask(self) -> Tensor:
         """`(rows, 1, queries, keys)` bool, queries 1 where they are all alike: which keys a query may look at."""
@@ -152,7 +146,3 @@ class TokenBatch:
         if self.num_rows is None:
             return ops.segment_sum(values, self.sequence, num_segments=self.num_sequences)
         return ops.segment_sum(values, self.sequence, num_segments=self.num_sequences + 1)[:-1]  # without filler
-
-    @property
-    def _place(self) -> Tensor:
-        return self.sequence * self.longest + self.positions

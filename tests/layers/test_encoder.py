@@ -42,7 +42,8 @@ def test_padding_free_forward_equals_keras_hub_on_padded_rows(backbone):
     view = bert_view(backbone, BertConfig())
     hidden = encode(view, batch)
     assert hidden.shape == (sum(LENGTHS), 32)
-    np.testing.assert_allclose(hidden, batch.from_rows(expected["sequence_output"]), atol=1e-5)
+    tokens = expected["sequence_output"].numpy()[batch.sequence, batch.positions]
+    np.testing.assert_allclose(hidden, tokens, atol=1e-5)
     np.testing.assert_allclose(pool(view, batch, hidden, "pooler"), expected["pooled_output"], atol=1e-5)
 
 
