@@ -34,7 +34,7 @@ class ServedModel(tf.Module):
         self.owned: list[tf.Variable] = []
         self.assets = [tf.saved_model.Asset(str(path)) for path in assets]
         view = trained.model.view(dtype)
-        self._constants = self.dtype == tf.bfloat16 and 2 * _size_without_tables(view) <= CONSTANTS_UP_TO
+        self._constants = self.dtype == tf.bfloat16 and self.dtype.size * _size_without_tables(view) <= CONSTANTS_UP_TO
         self._view = map_tensors(view, self._own)
         self._top_k = top_k
 

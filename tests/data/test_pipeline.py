@@ -52,6 +52,12 @@ def test_resuming_in_the_middle_gives_the_rest_of_the_epoch(arrays):
     assert list(batches(arrays, [])) == []
 
 
+def test_the_end_of_an_epoch_does_not_wait_for_the_tuner_of_tf_data(arrays):
+    dataset = batches(arrays, planned(arrays, batch_size=8))
+    assert dataset.options().autotune.enabled is False
+    assert dataset.batch(2).prefetch(2).options().autotune.enabled is False, "the JAX engine batches it on"
+
+
 def test_first_dimensions_are_dynamic_so_that_a_traced_step_is_traced_once(arrays):
     dataset = batches(arrays, planned(arrays, batch_size=8))
     specs = dataset.element_spec
