@@ -134,13 +134,8 @@ def named_parts(engine: Any) -> ExitStack:
             if hasattr(module, name):
                 stack.enter_context(patch.object(module, name, _scoped(name, getattr(module, name))))
     gelu = activation.gelu_with_gradient.__wrapped__
-    stack.enter_context(patch.object(activation, "gelu_with_gradient", _with_scoped_gradient("activate", gelu)))
-    with_gradient = attention._with_gradient
-
-    def scoped(function: Callable, gradient: Callable) -> Callable:
-        return with_gradient(function, _scoped("back_self_attention", gradient))
-
-    stack.enter_context(patch.object(attention, "_with_gradient", scoped))
+    stack.enter_context(patch.object(activation, "gelu_with_gradient", _with_scoped_gradient("activate")(gelu)))
+    stack.enter_context(patch.object(attention, "with_gradient", _with_scoped_gradient("self_attention")))
     engine._apply = _scoped("apply", engine._apply)
     return stack
 
@@ -153,13 +148,17 @@ def _scoped(name: str, function: Callable) -> Callable:
     return in_scope
 
 
-def _with_scoped_gradient(name: str, function: Callable) -> Callable:
-    @tf.custom_gradient
-    def run(values: tf.Tensor) -> tuple[tf.Tensor, Callable]:
-        output, gradient = function(values)
-        return output, _scoped(f"back_{name}", gradient)
+def _with_scoped_gradient(name: str) -> Callable:
+    from keras_ft.layers.gradient import with_gradient
 
-    return run
+    def decorate(function: Callable) -> Callable:
+        def scoped(values: tf.Tensor) -> tuple[tf.Tensor, Callable]:
+            output, gradient = function(values)
+            return output, _scoped(f"back_{name}", gradient)
+
+        return with_gradient(scoped)
+
+    return decorate
 
 
 def operations(folder: Path) -> Iterator[tuple[str, str, float]]:

@@ -13,6 +13,8 @@ from typing import Any
 
 from keras import ops
 
+from keras_ft.layers.gradient import Gradient, with_gradient
+
 Tensor = Any
 ROOT_2_OVER_PI = math.sqrt(2 / math.pi)
 CUBIC = 0.044715
@@ -39,29 +41,29 @@ def activate(values: Tensor, name: str, training: bool) -> Tensor:
     return INFERENCE[name](values)
 
 
-@ops.custom_gradient
-def gelu_with_gradient(x: Tensor) -> tuple[Tensor, Callable[..., Tensor]]:
+@with_gradient
+def gelu_with_gradient(x: Tensor) -> tuple[Tensor, Gradient]:
     """`x Φ(x)`, whose derivative is `Φ(x) + x φ(x)`; computed in float32."""
     wide = ops.cast(x, "float32")
     phi = 0.5 + 0.5 * ops.erf(wide * math.sqrt(0.5))  # the normal distribution function
 
-    def gradient(*upstreams: Tensor, upstream: Tensor | None = None) -> Tensor:
-        above = ops.cast(upstreams[0] if upstream is None else upstream, "float32")
+    def gradient(above: Tensor) -> Tensor:
+        above = ops.cast(above, "float32")
         density = ops.exp(-0.5 * ops.square(wide)) * (1 / math.sqrt(2 * math.pi))
         return ops.cast(above * (phi + wide * density), x.dtype)
 
     return ops.cast(wide * phi, x.dtype), gradient
 
 
-@ops.custom_gradient
-def tanh_gelu_with_gradient(x: Tensor) -> tuple[Tensor, Callable[..., Tensor]]:
+@with_gradient
+def tanh_gelu_with_gradient(x: Tensor) -> tuple[Tensor, Gradient]:
     """`x (1 + tanh u) / 2` with `u = √(2/π) (x + 0.044715 x³)`; computed in float32."""
     wide = ops.cast(x, "float32")
     square = ops.square(wide)
     tanh = ops.tanh(ROOT_2_OVER_PI * wide * (1 + CUBIC * square))
 
-    def gradient(*upstreams: Tensor, upstream: Tensor | None = None) -> Tensor:
-        above = ops.cast(upstreams[0] if upstream is None else upstream, "float32")
+    def gradient(above: Tensor) -> Tensor:
+        above = ops.cast(above, "float32")
         slope = ROOT_2_OVER_PI * (1 + 3 * CUBIC * square)
         return ops.cast(above * (0.5 * (1 + tanh) + 0.5 * wide * (1 - ops.square(tanh)) * slope), x.dtype)
 

@@ -1,6 +1,5 @@
 """Self-attention over a flat batch: the one place where tokens are laid out in padded rows."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +7,7 @@ import keras
 from keras import ops
 
 from keras_ft.batch import TokenBatch
+from keras_ft.layers.gradient import Gradient, with_gradient
 from keras_ft.layers.random import Key, dropout
 
 Tensor = Any
@@ -79,10 +79,11 @@ class HeadLayout:
         def gradient(above: Tensor) -> Tensor:
             return ops.reshape(_take(ops.reshape(above, (-1, head_dim)), self.places), (-1, width))
 
-        def gather(projected: Tensor) -> Tensor:
-            return _take(ops.reshape(projected, (-1, head_dim)), self.taken)
+        @with_gradient
+        def gather(projected: Tensor) -> tuple[Tensor, Gradient]:
+            return _take(ops.reshape(projected, (-1, head_dim)), self.taken), gradient
 
-        return _with_gradient(gather, gradient)(projected)
+        return gather(projected)
 
     def from_heads(self, mixed: Tensor) -> Tensor:
         """`(rows, heads, longest, head_dim)` → `(tokens, heads * head_dim)`."""
@@ -94,10 +95,11 @@ class HeadLayout:
         def gradient(above: Tensor) -> Tensor:
             return _take(ops.reshape(above, (-1, head_dim)), self.mixed_places) * self.used
 
-        def gather(mixed: Tensor) -> Tensor:
-            return ops.reshape(_take(ops.reshape(mixed, (-1, head_dim)), self.mixed_taken), (-1, width))
+        @with_gradient
+        def gather(mixed: Tensor) -> tuple[Tensor, Gradient]:
+            return ops.reshape(_take(ops.reshape(mixed, (-1, head_dim)), self.mixed_taken), (-1, width)), gradient
 
-        return _with_gradient(gather, gradient)(mixed)
+        return gather(mixed)
 
 
 def self_attention(projected: Tensor, layout: HeadLayout, rate: float, key: Key | None) -> Tensor:
@@ -128,14 +130,3 @@ def _take(values: Tensor, indices: Tensor) -> Tensor:
 
         return tf.gather(values, indices)  # without Keras' passes for negative indices
     return ops.take(values, indices, axis=0)
-
-
-def _with_gradient(function: Callable[[Tensor], Tensor], gradient: Callable[[Tensor], Tensor]) -> Callable:
-    @ops.custom_gradient
-    def with_gradient(values: Tensor) -> tuple[Tensor, Callable[..., Tensor]]:
-        def of(*upstreams: Tensor, upstream: Tensor | None = None) -> Tensor:
-            return gradient(upstreams[0] if upstream is None else upstream)
-
-        return function(values), of
-
-    return with_gradient

@@ -1,0 +1,28 @@
+"""Functions that bring their own gradient, written once for every backend."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from keras import ops
+
+Tensor = Any
+Gradient = Callable[[Tensor], Tensor]
+
+
+def with_gradient(function: Callable[[Tensor], tuple[Tensor, Gradient]]) -> Callable[[Tensor], Tensor]:
+    """Let automatic differentiation use the gradient that a function returns beside its value.
+
+    Args:
+        function: one tensor → its value, and a function from the gradient at that value to the one at the tensor.
+    """
+
+    def adapted(values: Tensor) -> tuple[Tensor, Callable[..., Tensor]]:
+        output, gradient = function(values)
+
+        def of(*upstreams: Tensor, upstream: Tensor | None = None) -> Tensor:  # backends name it differently
+            return gradient(upstreams[0] if upstream is None else upstream)
+
+        return output, of
+
+    return functools.wraps(function)(ops.custom_gradient(adapted))
