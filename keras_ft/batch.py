@@ -125,12 +125,23 @@ class TokenBatch:
         rows = ops.scatter(place[:, None], values, (self.num_sequences * self.longest, *slots))
         return ops.reshape(rows, (self.num_sequences, self.longest, *slots))
 
-    def attention_mask(self) -> Tensor:
-        """`(rows, 1, queries, keys)` bool, queries 1 where they are all alike: which keys a query may look at."""
+    def attention_mask(self, causal: bool = False) -> Tensor:
+        """`(rows, 1, queries, keys)` bool, 1 for dimensions along which it is all alike: which keys a query looks at.
+
+        Args:
+            causal: whether a query looks at no key behind its own place.
+        """
         if self.num_rows is not None:
             sequence = self.to_rows(self.sequence)
-            return ops.equal(sequence[:, None, :, None], sequence[:, None, None, :])  # filler looks at filler
+            allowed = ops.equal(sequence[:, None, :, None], sequence[:, None, None, :])  # filler looks at filler
+            return ops.logical_and(allowed, self._up_to_own_place()) if causal else allowed
+        if causal:
+            return self._up_to_own_place()  # what fills a row up stands behind its tokens
         return self.to_rows(self.token_weights)[:, None, None, :] > 0
+
+    def _up_to_own_place(self) -> Tensor:
+        place = ops.arange(self.longest)
+        return (place[:, None] >= place[None, :])[None, None]
 
     def first(self, hidden: Tensor) -> Tensor:
         """The first token of each sequence: `(tokens, hidden)` → `(sequences, hidden)`."""

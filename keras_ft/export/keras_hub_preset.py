@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_ft.errors import RequestError, WorkError
 from keras_ft.export.score_settings import score_notes, score_settings
-from keras_ft.layers.bert_view import BertConfig
+from keras_ft.layers.arithmetic import Arithmetic
 from keras_ft.presets.bert_checkpoint import variables
 from keras_ft.presets.pretrained import BACKBONE_KEYS, Pretrained
 from keras_ft.presets.sidecar import FILE, write_sidecar
@@ -93,8 +93,8 @@ def _head_notes(task: Classification) -> list[str]:
     return ["the head is not in it: keras-hub's BertTextClassifier pools otherwise; backbone and tokenizer are"]
 
 
-def _arithmetic_notes(config: BertConfig) -> list[str]:
-    if config.hidden_act in TANH_GELU and config.layer_norm_epsilon == BertConfig().layer_norm_epsilon:
+def _arithmetic_notes(config: Arithmetic) -> list[str]:
+    if config.hidden_act in TANH_GELU and config.layer_norm_epsilon == Arithmetic().layer_norm_epsilon:
         return []
     return [
         f"keras-hub computes tanh-GELU and epsilon 1e-12, this model {config.hidden_act} and"

@@ -51,7 +51,7 @@ class ServedModel(tf.Module):
         return {tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY: function, self.task.name: function}
 
     def _own(self, name: str, tensor: Any) -> Any:
-        if name.startswith("encoder.pooler") and not self.task.uses_pooler:
+        if name.startswith("backbone.pooler") and not self.task.uses_pooler:
             return tf.convert_to_tensor(tensor)  # never read, so never stored
         value = tf.cast(tensor, tf.float32 if name.startswith("head.") else self.dtype)
         if self._constants and not _is_table(name):

@@ -42,9 +42,9 @@ class HeadLayout:
     used: Tensor = None
 
     @classmethod
-    def of(cls, batch: TokenBatch, num_heads: int, dtype: str) -> "HeadLayout":
-        """The layout of a batch; the mask is of the type given."""
-        allowed = batch.attention_mask()
+    def of(cls, batch: TokenBatch, num_heads: int, dtype: str, causal: bool = False) -> "HeadLayout":
+        """The layout of a batch; the mask is of the type given, and where `causal`, no token looks ahead."""
+        allowed = batch.attention_mask(causal)
         mask = ops.cast(ops.where(allowed, 0.0, -1e9), dtype)
         if batch.num_rows is not None:
             return cls(batch, num_heads, mask)
@@ -65,7 +65,7 @@ class HeadLayout:
             places=parts * (num_rows * num_heads * longest) + mixed_taken[:, :, None],
             mixed_taken=mixed_taken,
             mixed_places=token_head,
-            used=ops.cast(ops.swapaxes(allowed, -1, -2), dtype),
+            used=ops.cast(batch.to_rows(batch.token_weights)[:, None, :, None] > 0, dtype),
         )
 
     def to_heads(self, projected: Tensor) -> Tensor:

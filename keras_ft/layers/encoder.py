@@ -10,10 +10,11 @@ from keras import ops
 from keras_ft.batch import TokenBatch
 from keras_ft.layers.activation import activate
 from keras_ft.layers.attention import HeadLayout, self_attention
-from keras_ft.layers.bert_view import BertLayer, BertView
+from keras_ft.layers.bert_view import BertView
 from keras_ft.layers.dense import dense, layer_norm
 from keras_ft.layers.random import Key, dropout
 from keras_ft.layers.recompute import recomputed
+from keras_ft.layers.transformer_layer import TransformerLayer
 
 Tensor = Any
 
@@ -36,7 +37,7 @@ def encode(view: BertView, batch: TokenBatch, rate: float = 0.0, key: Key | None
     for number, layer in enumerate(view.layers):
         site = _site(key, 1 + number)
 
-        def step(layer: BertLayer, hidden: Tensor, site: Key | None = site) -> Tensor:
+        def step(layer: TransformerLayer, hidden: Tensor, site: Key | None = site) -> Tensor:
             return _encode_layer(view, layer, hidden, layout, rate, site)
 
         hidden = recomputed(step, layer, hidden) if view.recompute else step(layer, hidden)
@@ -71,7 +72,7 @@ def _embed(view: BertView, batch: TokenBatch, dtype: Any, rate: float, key: Key 
 
 
 def _encode_layer(
-    view: BertView, layer: BertLayer, hidden: Tensor, layout: HeadLayout, rate: float, key: Key | None
+    view: BertView, layer: TransformerLayer, hidden: Tensor, layout: HeadLayout, rate: float, key: Key | None
 ) -> Tensor:
     epsilon, training = view.config.layer_norm_epsilon, key is not None
     projected = dense(hidden, layer.qkv_kernel, layer.qkv_bias, training)  # (tokens, 3 * hidden)

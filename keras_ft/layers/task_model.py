@@ -7,7 +7,9 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_ft.layers.bert_view import BertConfig, BertView, bert_view, variables_by_depth
+from keras_ft.layers.arithmetic import Arithmetic
+from keras_ft.layers.bert_view import bert_variables_by_depth, bert_view
+from keras_ft.layers.gpt2_view import gpt2_variables_by_depth, gpt2_view
 
 Tensor = Any
 
@@ -26,42 +28,36 @@ class DenseView:
 
 @dataclass(frozen=True)
 class ModelView:
-    """All that a task's `forward` computes with."""
+    """All that a task's `forward` computes with; a language model has no head of its own."""
 
-    encoder: BertView
-    head: DenseView
+    backbone: Any  # a BertView or a GPT2View
+    head: Any  # a DenseView, or None
 
 
 @keras.saving.register_keras_serializable("keras_ft")
 class TaskModel(keras.Model):
-    """Owns the variables of a backbone and a dense head; saved with `save_weights`.
+    """Owns the variables of a backbone and of a dense head, if it has one; saved with `save_weights`.
 
     Its arithmetic is `task.forward` over `view(...)`, not `call`.
 
     Args:
-        backbone: a `keras_hub.models.BertBackbone`.
+        backbone: a `keras_hub.models.BertBackbone` or `GPT2Backbone`.
         config: the checkpoint's arithmetic.
-        num_outputs: width of the head.
+        num_outputs: width of the head; None where the backbone's own outputs are the task's.
         seed: of the head's initial weights.
     """
 
-    def __init__(self, backbone: Any, config: BertConfig, num_outputs: int, seed: int = 0):
+    def __init__(self, backbone: Any, config: Arithmetic, num_outputs: int | None, seed: int = 0):
         super().__init__(name="task_model")
         self.backbone = backbone
         self.arithmetic = config
-        self.head = keras.layers.Dense(
-            num_outputs,
-            kernel_initializer=keras.initializers.TruncatedNormal(stddev=0.02, seed=seed),
-            dtype="float32",
-            name="head",
-        )
-        self.head.build((None, backbone.hidden_dim))
+        self.head: Any = None if num_outputs is None else _dense_head(num_outputs, backbone.hidden_dim, seed)
         self.built = True
 
     def variables_by_depth(self) -> list[list[Any]]:
-        """All variables from the top down: head and pooler, last transformer layer, …, first, embeddings."""
-        pooler, *below = variables_by_depth(self.backbone)
-        return [[*self.head.variables, *pooler], *below]
+        """All variables from the top down: head and pooler or final norm, last layer, …, first, embeddings."""
+        top, *below = _of_family(self.backbone, bert_variables_by_depth, gpt2_variables_by_depth)(self.backbone)
+        return [[*(self.head.variables if self.head else ()), *top], *below]
 
     def view(self, dtype: str = "float32", recompute: bool = False) -> ModelView:
         """The weights as tensors of the compute type, to be made where the forward pass is traced.
@@ -70,10 +66,27 @@ class TaskModel(keras.Model):
             dtype: the compute type.
             recompute: whether the backward pass computes each layer's activations again (activation checkpointing).
         """
-        return ModelView(
-            encoder=bert_view(self.backbone, self.arithmetic, dtype, recompute),
-            head=DenseView(ops.convert_to_tensor(self.head.kernel), ops.convert_to_tensor(self.head.bias)),
-        )
+        view = _of_family(self.backbone, bert_view, gpt2_view)(self.backbone, self.arithmetic, dtype, recompute)
+        if self.head is None:
+            return ModelView(view, None)
+        return ModelView(view, DenseView(*map(ops.convert_to_tensor, (self.head.kernel, self.head.bias))))
+
+
+def _dense_head(num_outputs: int, hidden_dim: int, seed: int) -> keras.layers.Dense:
+    head = keras.layers.Dense(
+        num_outputs,
+        kernel_initializer=keras.initializers.TruncatedNormal(stddev=0.02, seed=seed),
+        dtype="float32",
+        name="head",
+    )
+    head.build((None, hidden_dim))
+    return head
+
+
+def _of_family(backbone: Any, bert: Any, gpt2: Any) -> Any:
+    import keras_hub
+
+    return gpt2 if isinstance(backbone, keras_hub.models.GPT2Backbone) else bert
 
 
 def map_tensors(view: Any, replace_tensor: Callable[[str, Tensor], Tensor], name: str = "") -> Any:
@@ -81,10 +94,10 @@ def map_tensors(view: Any, replace_tensor: Callable[[str, Tensor], Tensor], name
 
     Args:
         view: a view, or any part of one.
-        replace_tensor: gets the tensor's path (`encoder.layers.0.qkv_kernel`) and the tensor.
+        replace_tensor: gets the tensor's path (`backbone.layers.0.qkv_kernel`) and the tensor.
         name: path of `view` itself.
     """
-    if isinstance(view, BertConfig | int | str):
+    if view is None or isinstance(view, Arithmetic | int | str):
         return view
     if is_dataclass(view) and not isinstance(view, type):
         parts = {f.name: getattr(view, f.name) for f in fields(view)}

@@ -9,7 +9,8 @@ import numpy as np
 
 from keras_ft.errors import RequestError
 from keras_ft.layers.activation import INFERENCE as ACTIVATIONS
-from keras_ft.layers.bert_view import BertConfig, layer_variables
+from keras_ft.layers.arithmetic import Arithmetic
+from keras_ft.layers.transformer_layer import layer_variables
 from keras_ft.presets.pretrained import new_backbone
 
 # keras-hub's argument: the key in config.json and bert_config.json
@@ -69,9 +70,9 @@ def backbone_of(config: dict[str, Any]) -> Any:
     return new_backbone({ours: config[theirs] for ours, theirs in BACKBONE_FROM_CONFIG.items()})
 
 
-def arithmetic_of(config: dict[str, Any]) -> BertConfig:
+def arithmetic_of(config: dict[str, Any]) -> Arithmetic:
     """What the config says about the arithmetic."""
-    return BertConfig(config["hidden_act"], float(config["layer_norm_eps"]))
+    return Arithmetic(config["hidden_act"], float(config["layer_norm_eps"]))
 
 
 def fill(backbone: Any, tensors: dict[str, np.ndarray], path: Path) -> bool:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_ft.errors import RequestError, WorkError
-from keras_ft.layers.bert_view import BertConfig
+from keras_ft.layers.arithmetic import Arithmetic
 from keras_ft.presets.pretrained import Pretrained, check_vocabulary
 from keras_ft.presets.sidecar import read_sidecar
 from keras_ft.text.vocabulary import Vocabulary
@@ -58,7 +58,7 @@ def load_keras_hub(source: str | Path, name: str) -> Pretrained:
     pretrained = _as_written(source, name, backbone) if isinstance(source, Path) else None
     if pretrained is None:
         ours = WordPieceTokenizer(Vocabulary(list(tokenizer.vocabulary)), lowercase=tokenizer.lowercase)
-        pretrained = Pretrained(name, backbone, BertConfig(), ours, pooling_of(name))
+        pretrained = Pretrained(name, backbone, Arithmetic(), ours, pooling_of(name))
     check_vocabulary(name, backbone, pretrained.tokenizer)
     return pretrained
 

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import PositiveInt
 
 from keras_ft.errors import RequestError
-from keras_ft.layers.bert_view import BertConfig
+from keras_ft.layers.arithmetic import Arithmetic
 from keras_ft.paths import local_file
 from keras_ft.presets.hubs import HF, KAGGLE, cached_models, fetch_hugging_face, fetch_kaggle
 from keras_ft.presets.hugging_face import load_hugging_face
@@ -93,7 +93,7 @@ def from_scratch(options: dict[str, Any]) -> Pretrained:
     arguments = settings.model_dump(exclude={"family", "vocabulary", "lowercase"})
     backbone = new_backbone({**arguments, "vocabulary_size": len(vocabulary.tokens), "num_segments": 2})
     tokenizer = WordPieceTokenizer(vocabulary, lowercase=settings.lowercase)
-    return Pretrained("from scratch", backbone, BertConfig(), tokenizer, pooling="mean")
+    return Pretrained("from scratch", backbone, Arithmetic(), tokenizer, pooling="mean")
 
 
 def _load_folder(folder: Path, name: str) -> Pretrained:

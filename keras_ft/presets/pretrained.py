@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_ft.errors import RequestError
-from keras_ft.layers.bert_view import BertConfig
+from keras_ft.layers.arithmetic import Arithmetic
 from keras_ft.text.wordpiece import WordPieceTokenizer
 
 BACKBONE_KEYS = (
@@ -34,7 +34,7 @@ class Pretrained:
 
     name: str
     backbone: Any
-    config: BertConfig
+    config: Arithmetic
     tokenizer: WordPieceTokenizer
     pooling: str
 
@@ -67,7 +67,7 @@ def rebuild(folder: Path) -> Pretrained:
     path = folder / "config.json"
     try:
         description = json.loads(path.read_text(encoding="utf-8"))
-        config = BertConfig(description["hidden_act"], description["layer_norm_epsilon"])
+        config = Arithmetic(description["hidden_act"], description["layer_norm_epsilon"])
         backbone = new_backbone(description["backbone"])
         name, pooling = description["name"], description["pooling"]
     except OSError:

@@ -7,7 +7,7 @@ from typing import Any
 
 from keras_ft.errors import RequestError
 from keras_ft.layers.activation import INFERENCE as ACTIVATIONS
-from keras_ft.layers.bert_view import BertConfig
+from keras_ft.layers.arithmetic import Arithmetic
 from keras_ft.presets.pretrained import Pretrained
 from keras_ft.text.vocabulary import read_json
 
@@ -22,7 +22,7 @@ def write_sidecar(pretrained: Pretrained, pooling: str, scores: dict[str, float 
     (folder / FILE).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def read_sidecar(folder: Path) -> tuple[BertConfig, str, dict[str, Any]] | None:
+def read_sidecar(folder: Path) -> tuple[Arithmetic, str, dict[str, Any]] | None:
     """What `write_sidecar` wrote: arithmetic, pooling, options of the tokenizer; None where there is no such file.
 
     Raises:
@@ -33,7 +33,7 @@ def read_sidecar(folder: Path) -> tuple[BertConfig, str, dict[str, Any]] | None:
         return None
     content = read_json(path)
     try:
-        arithmetic = BertConfig(content["hidden_act"], float(content["layer_norm_epsilon"]))
+        arithmetic = Arithmetic(content["hidden_act"], float(content["layer_norm_epsilon"]))
         pooling, tokenizer = content["pooling"], dict(content["tokenizer"])
     except (KeyError, TypeError, ValueError) as error:
         raise RequestError(f"{path} is damaged ({error!r}); convert the run again") from None

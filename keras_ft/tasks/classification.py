@@ -139,8 +139,8 @@ class Classification(Task):
 
     def forward(self, view: ModelView, batch: TokenBatch, rate: float = 0.0, key: Key | None = None) -> dict:
         """`logits`: `(examples, labels)` float32."""
-        hidden = encode(view.encoder, batch, rate, key)  # (tokens, hidden)
-        pooled = pool(view.encoder, batch, hidden, self.pooling)  # (examples, hidden)
+        hidden = encode(view.backbone, batch, rate, key)  # (tokens, hidden)
+        pooled = pool(view.backbone, batch, hidden, self.pooling)  # (examples, hidden)
         pooled = dropout(pooled, rate, None if key is None else key.fold(HEAD_SITE))
         return {"logits": view.head(pooled)}
 

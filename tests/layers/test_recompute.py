@@ -31,7 +31,7 @@ def loss_and_gradients(model, recompute: bool, dtype: str, rate: float) -> tuple
     batch = random_batch()
 
     def loss_of() -> object:
-        encoder = model.view(dtype, recompute).encoder
+        encoder = model.view(dtype, recompute).backbone
         hidden = encode(encoder, batch, rate, Key.from_seed(3))
         return ops.sum(ops.cast(pool(encoder, batch, hidden, "pooler"), "float32") ** 2)
 

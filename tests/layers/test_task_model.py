@@ -2,13 +2,13 @@ import keras_hub
 import numpy as np
 import tensorflow as tf
 
-from keras_ft.layers.bert_view import BertConfig
+from keras_ft.layers.arithmetic import Arithmetic
 from keras_ft.layers.task_model import TaskModel, map_tensors
 
 
 def tiny_model(seed: int = 0) -> TaskModel:
     return TaskModel(
-        keras_hub.models.BertBackbone(50, 2, 2, 8, 16, max_sequence_length=16, dropout=0.0), BertConfig(), 3, seed
+        keras_hub.models.BertBackbone(50, 2, 2, 8, 16, max_sequence_length=16, dropout=0.0), Arithmetic(), 3, seed
     )
 
 
@@ -35,7 +35,7 @@ def test_mapping_a_view_reaches_every_tensor_once_and_keeps_its_shape():
 
     view = map_tensors(model.view(), note)
     assert len(seen) == len(set(seen))
-    assert "encoder.layers.1.output_norm.0" in seen
+    assert "backbone.layers.1.output_norm.0" in seen
     sizes = sum(int(np.prod(v.shape)) for v in model.variables)
     mapped = []
     map_tensors(view, lambda name, tensor: mapped.append(int(np.prod(tensor.shape))) or tensor)

@@ -49,7 +49,7 @@ def test_torch_kernels_are_transposed():
 
     from safetensors.numpy import load_file
 
-    from keras_ft.layers.bert_view import layer_variables
+    from keras_ft.layers.transformer_layer import layer_variables
 
     with tempfile.TemporaryDirectory() as folder:
         pretrained = load_pretrained(str(write_hugging_face(Path(folder))))

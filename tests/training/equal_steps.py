@@ -9,7 +9,7 @@ from keras_ft.data.array_writer import write_arrays
 from keras_ft.data.arrays import TokenArrays
 from keras_ft.data.plans import training_plans
 from keras_ft.data.steps import Step, ragged_steps
-from keras_ft.layers.bert_view import BertConfig
+from keras_ft.layers.arithmetic import Arithmetic
 from keras_ft.layers.task_model import TaskModel
 from keras_ft.recipe import TrainSection
 from keras_ft.tasks.classification import Classification
@@ -32,7 +32,7 @@ def make_arrays(folder: Path, count: int = STEPS * BATCH) -> TokenArrays:
 def make_model(layers: int = 2) -> TaskModel:
     """A BERT whose weights do not depend on the backend."""
     backbone = keras_hub.models.BertBackbone(200, layers, 4, 32, 64, max_sequence_length=64, dropout=0.0)
-    model = TaskModel(backbone, BertConfig("gelu"), TASK.num_outputs)
+    model = TaskModel(backbone, Arithmetic("gelu"), TASK.num_outputs)
     backbone.pooled_dense.trainable = False
     rng = np.random.default_rng(2)
     for variable in model.weights:

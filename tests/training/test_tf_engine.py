@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 from keras_ft.batch import FIELDS, TokenBatch
-from keras_ft.layers.bert_view import BertConfig
+from keras_ft.layers.arithmetic import Arithmetic
 from keras_ft.layers.task_model import TaskModel
 from keras_ft.recipe import TrainSection
 from keras_ft.tasks.classification import Classification
@@ -13,7 +13,7 @@ from keras_ft.training.tf_engine import TFEngine
 
 def engine_of(activation: str, size: int = 64, layers: int = 2, **settings) -> TFEngine:
     backbone = keras_hub.models.BertBackbone(500, layers, 4, size, 4 * size, max_sequence_length=128, dropout=0.0)
-    model = TaskModel(backbone, BertConfig(activation), 2)
+    model = TaskModel(backbone, Arithmetic(activation), 2)
     backbone.pooled_dense.trainable = False
     engine = TFEngine(model, Classification(["a", "b"], "mean", 128), TrainSection(**settings))
     engine.prepare(100)
