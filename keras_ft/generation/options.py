@@ -36,11 +36,11 @@ class GenerationOptions(Section):
     """Above 1 makes tokens that were seen less probable (Keskar et al. 2019)."""
     no_repeat_ngram: Annotated[int, Field(ge=0)] = 0
     """No sequence of so many tokens comes twice; 0 allows it."""
-    stop: list[str] = []
+    stop: Annotated[list[str], Field(default_factory=list)]
     """Strings that end the text; they are not part of it."""
-    forced_words: list[str] = []
+    forced_words: Annotated[list[str], Field(default_factory=list)]
     """Words that must occur in the text."""
-    banned_words: list[str] = []
+    banned_words: Annotated[list[str], Field(default_factory=list)]
     """Words that must not occur in the text."""
 
     @model_validator(mode="after")
