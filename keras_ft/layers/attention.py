@@ -118,10 +118,37 @@ def self_attention(projected: Tensor, layout: HeadLayout, rate: float, key: Key 
     """
     # Unlike three slices, unstacking has one copy for its gradient.
     queries, keys, values = ops.unstack(layout.to_heads(projected), PROJECTIONS, axis=0)
-    scores = ops.matmul(queries, ops.swapaxes(keys, -1, -2))  # (rows, heads, queries, keys)
-    scores = scores * ops.cast(queries.shape[-1] ** -0.5, scores.dtype) + layout.mask
-    probabilities = dropout(ops.softmax(scores, axis=-1), rate, key)
-    return layout.from_heads(ops.matmul(probabilities, values))
+    return layout.from_heads(attend(queries, keys, values, layout.mask, rate, key))
+
+
+def attend(
+    queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor, rate: float = 0.0, key: Key | None = None
+) -> Tensor:
+    """Mix values by what each query finds among the keys.
+
+    Args:
+        queries: `(rows, heads, queries, head_dim)`.
+        keys, values: `(rows, heads, keys, head_dim)`.
+        mask: additive, broadcastable to `(rows, heads, queries, keys)`.
+        rate, key: drop-out of the probabilities.
+
+    Returns:
+        `(rows, heads, queries, head_dim)`.
+    """
+    probabilities = ops.softmax(_scores(queries, keys, mask), axis=-1)
+    return ops.matmul(dropout(probabilities, rate, key), values)
+
+
+def _scores(queries: Tensor, keys: Tensor, mask: Tensor) -> Tensor:
+    """`(rows, heads, queries, keys)`."""
+    scale = ops.cast(queries.shape[-1] ** -0.5, queries.dtype)
+    if mask.shape[:2] != (1, 1):
+        return ops.matmul(queries, ops.swapaxes(keys, -1, -2)) * scale + mask
+    # A mask that all rows share must not be added in four dimensions: TensorFlow would fuse the addition with the
+    # product, and oneDNN has for such a mask nothing but its reference code, hundreds of times slower.
+    scores = ops.matmul(queries * scale, ops.swapaxes(keys, -1, -2))
+    shape = ops.shape(scores)
+    return ops.reshape(ops.reshape(scores, (-1, *shape[2:])) + mask[0], shape)
 
 
 def _take(values: Tensor, indices: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from keras_ft.batch import TokenBatch
 from keras_ft.layers.activation import activate
 from keras_ft.layers.attention import HeadLayout, self_attention
 from keras_ft.layers.dense import dense, layer_norm
-from keras_ft.layers.gpt2_view import GPT2View
+from keras_ft.layers.gpt2_view import GPT2View, TransposedTable
 from keras_ft.layers.random import Key, dropout
 from keras_ft.layers.recompute import recomputed
 from keras_ft.layers.transformer_layer import TransformerLayer
@@ -40,13 +40,29 @@ def decode(view: GPT2View, batch: TokenBatch, rate: float = 0.0, key: Key | None
             return _decode_layer(view, layer, hidden, layout, rate, site)
 
         hidden = recomputed(step, layer, hidden) if view.recompute else step(layer, hidden)
-    return layer_norm(hidden, view.final_norm, view.config.layer_norm_epsilon)
+    return norm_last(view, hidden)
 
 
 def embed(view: GPT2View, ids: Tensor, positions: Tensor) -> Tensor:
     """Token and position embeddings added up: two `(tokens,)` int32 → `(tokens, hidden)` in the view's type."""
-    embedded = ops.take(view.token_embedding, ids, axis=0) + ops.take(view.position_embedding, positions, axis=0)
+    if isinstance(view.token_embedding, TransposedTable):
+        tokens = ops.transpose(ops.take(view.token_embedding.columns, ids, axis=1))
+    else:
+        tokens = ops.take(view.token_embedding, ids, axis=0)
+    embedded = tokens + ops.take(view.position_embedding, positions, axis=0)
     return ops.cast(embedded, view.final_norm[0].dtype)
+
+
+def logits_of(view: GPT2View, hidden: Tensor) -> Tensor:
+    """What comes next: `(tokens, hidden)` behind the final norm → `(tokens, vocabulary)` float32."""
+    table = view.token_embedding
+    kernel = table.columns if isinstance(table, TransposedTable) else ops.transpose(table)
+    return ops.cast(ops.matmul(hidden, ops.cast(kernel, hidden.dtype)), "float32")
+
+
+def norm_last(view: GPT2View, hidden: Tensor) -> Tensor:
+    """The final norm: `(tokens, hidden)` → the same."""
+    return layer_norm(hidden, view.final_norm, view.config.layer_norm_epsilon)
 
 
 def project(view: GPT2View, layer: TransformerLayer, hidden: Tensor, training: bool = False) -> Tensor:

@@ -12,12 +12,19 @@ Tensor = Any
 
 
 @dataclass(frozen=True)
+class TransposedTable:
+    """A token embedding laid out for its other use, the output layer."""
+
+    columns: Tensor  # (hidden, vocabulary)
+
+
+@dataclass(frozen=True)
 class GPT2View:
     """Effective weights of a whole GPT-2 decoder; its token embedding is also its output layer."""
 
     config: Arithmetic
     num_heads: int
-    token_embedding: Tensor  # (vocabulary, hidden)
+    token_embedding: Any  # (vocabulary, hidden), or a TransposedTable
     position_embedding: Tensor  # (max_sequence_length, hidden)
     layers: list[TransformerLayer]
     final_norm: tuple[Tensor, Tensor]

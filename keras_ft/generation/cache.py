@@ -1,0 +1,119 @@
+"""What a decoder remembers of the tokens it has read: keys and values, which grow with the text and are never copied.
+
+A key or value of a new token is written into the tensor that holds the others: TensorFlow's scatter does so in place
+where nobody else holds that tensor, which the loop sees to. When all places are taken, the tensors grow by a stretch of
+them, so that attention covers little more than what was written, however much the model has room for.
+"""
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from keras_ft.batch import TokenBatch
+from keras_ft.layers.attention import PROJECTIONS, HeadLayout, attend
+from keras_ft.layers.decoder import embed, finish_layer, norm_last, project
+from keras_ft.layers.gpt2_view import GPT2View
+from keras_ft.layers.task_model import map_tensors
+
+STRETCH = 64  # places
+
+
+class Cache(NamedTuple):
+    """Keys and values of each layer, `(rows * heads, places, head_dim)`; a token's place is its position."""
+
+    keys: list[tf.Tensor]
+    values: list[tf.Tensor]
+
+    @property
+    def places(self) -> tf.Tensor:
+        """How many tokens a row has room for."""
+        return tf.shape(self.keys[0])[1]
+
+    def grown(self) -> "Cache":
+        """With room up to the next multiple of a stretch."""
+        more = STRETCH - self.places % STRETCH
+        padding = [[0, 0], [0, more], [0, 0]]
+        return Cache(*([tf.pad(tensor, padding) for tensor in tensors] for tensors in self))
+
+    def rows(self, indices: tf.Tensor, num_heads: int) -> "Cache":
+        """The rows at `indices` `(new rows,)`, in that order; they may repeat."""
+        heads = tf.reshape(indices[:, None] * num_heads + tf.range(num_heads), [-1])
+        return Cache(*([tf.gather(tensor, heads) for tensor in tensors] for tensors in self))
+
+
+def read_prompts(view: GPT2View, ids: tf.RaggedTensor) -> tuple[tf.Tensor, Cache]:
+    """Read whole prompts, without padding outside attention.
+
+    Args:
+        view: the weights.
+        ids: int32 `[rows, None]`, at least one in a row.
+
+    Returns:
+        The hidden state of each prompt's last token, `(rows, hidden)` behind the final norm, and the cache, with room
+        for the longest prompt.
+    """
+    lengths = tf.cast(ids.row_lengths(), tf.int32)
+    batch = TokenBatch.from_lengths(ids.values, lengths)
+    last = batch.first_token + lengths - 1  # (rows,)
+    hidden = embed(_read(view), batch.ids, batch.positions)  # (tokens, hidden)
+    layout = HeadLayout.of(batch, view.num_heads, hidden.dtype, causal=True)
+    cache = Cache([], [])
+    for number, layer in enumerate(view.layers):
+        heads = layout.to_heads(project(view, layer, hidden))  # (3, rows, heads, longest, head_dim)
+        queries, keys, values = tf.unstack(heads, PROJECTIONS)
+        attended = layout.from_heads(attend(queries, keys, values, layout.mask))
+        if number == len(view.layers) - 1:  # of the last layer, nobody asks for more
+            hidden, attended = tf.gather(hidden, last), tf.gather(attended, last)
+        hidden = finish_layer(view, layer, hidden, attended)
+        shape = [-1, batch.longest, keys.shape[-1]]
+        cache.keys.append(tf.reshape(keys, shape))
+        cache.values.append(tf.reshape(values, shape))
+    return norm_last(view, hidden), cache
+
+
+def read_next(view: GPT2View, tokens: tf.Tensor, positions: tf.Tensor, cache: Cache) -> tuple[tf.Tensor, Cache]:
+    """Read one more token of each row.
+
+    Args:
+        view: the weights.
+        tokens: `(rows,)` int32.
+        positions: `(rows,)` int32, where each stands in its row; the cache has room there.
+        cache: of the tokens before; must not be used again.
+
+    Returns:
+        Hidden states `(rows, hidden)` behind the final norm, and the cache with these tokens in it.
+    """
+    heads, rows = view.num_heads, tf.shape(tokens)[0]
+    hidden = embed(_read(view), tokens, positions)  # (rows, hidden)
+    head_dim = hidden.shape[-1] // heads
+    seen = tf.range(cache.places) <= positions[:, None]  # (rows, places)
+    mask = tf.cast(tf.where(seen, 0.0, -1e9), hidden.dtype)[:, None, :]  # (rows, 1, places)
+    place = tf.range(rows * heads) * cache.places + tf.repeat(positions, heads)  # (rows * heads,)
+    scale = tf.cast(head_dim**-0.5, hidden.dtype)
+    after = Cache([], [])
+    for layer, keys, values in zip(view.layers, cache.keys, cache.values, strict=True):
+        projected = tf.reshape(project(view, layer, hidden), [rows * heads, PROJECTIONS, head_dim])
+        query, key, value = tf.unstack(projected, PROJECTIONS, axis=1)  # (rows * heads, head_dim)
+        keys, values = _written(keys, place, key), _written(values, place, value)
+        scores = tf.matmul((query * scale)[:, None, :], keys, transpose_b=True)  # (rows * heads, 1, places)
+        probabilities = tf.nn.softmax(tf.reshape(scores, [rows, heads, -1]) + mask)
+        mixed = tf.matmul(tf.reshape(probabilities, [rows * heads, 1, -1]), values)  # (rows * heads, 1, head_dim)
+        hidden = finish_layer(view, layer, hidden, tf.reshape(mixed, [rows, heads * head_dim]))
+        after.keys.append(keys)
+        after.values.append(values)
+    return norm_last(view, hidden), after
+
+
+def _read(view: GPT2View) -> GPT2View:
+    """With tensors for tables: once rows are looked up in a variable, TensorFlow copies it wherever it reads it whole."""
+    tables = {name: getattr(view, name) for name in ("token_embedding", "position_embedding")}
+    return replace(
+        view, **{name: map_tensors(table, lambda _, t: tf.convert_to_tensor(t)) for name, table in tables.items()}
+    )
+
+
+def _written(tensor: tf.Tensor, place: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
+    """The same memory with new rows in it: `(…, places, head_dim)`, `(rows,)`, `(rows, head_dim)` → the first."""
+    flat = tf.raw_ops.InplaceUpdate(x=tf.reshape(tensor, [-1, tensor.shape[-1]]), i=place, v=rows)
+    return tf.reshape(flat, tf.shape(tensor))
