@@ -1,5 +1,8 @@
-"""What ROUGE counts as a word in any script. rouge-score's own tokenizer drops whatever is not an ASCII letter or digit,
-so that a Chinese text has no words at all; on ASCII this one gives the same words."""
+"""What ROUGE counts as a word in any script.
+
+rouge-score's own tokenizer drops whatever is not an ASCII letter or digit, so that a Chinese text has no words at all;
+on ASCII this one gives the same words.
+"""
 
 import unicodedata
 

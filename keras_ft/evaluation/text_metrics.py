@@ -63,7 +63,7 @@ def bleu_tokenizer(references: Sequence[str]) -> str:
     """Which of sacrebleu's tokenizers BLEU counts the words of: chosen by the letters of all references together.
 
     Returns:
-        `zh` where most are Chinese, `char` where most are of another script without spaces (Japanese, Thai), else `13a`.
+        `zh` where most are Chinese, `char` where most are of another script without spaces (Japanese, Thai), or `13a`.
     """
     letters = without_spaces = han = 0
     for text in references:
