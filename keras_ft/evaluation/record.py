@@ -9,6 +9,7 @@ from keras_ft.evaluation.evaluate import Batch, Evaluator, measure
 from keras_ft.evaluation.mistakes import Mistakes, write_mistakes
 from keras_ft.evaluation.origin import Origin
 from keras_ft.evaluation.predictions import Predictions
+from keras_ft.evaluation.shorten import shortened
 from keras_ft.evaluation.views import view_of
 from keras_ft.run_folder import RunFolder
 from keras_ft.tasks.base import Task
@@ -60,12 +61,8 @@ def worst_mistakes(task: Task, origin: Origin, predictions: Predictions, tell: C
     except (RequestError, OSError, IndexError) as error:
         tell(f"The report shows no texts of mistakes: {error}")
         return []
-    cut = [{name: _cut(text) for name, text in found.items()} for found in texts]
+    cut = [{name: shortened(text, CHARACTERS) for name, text in found.items()} for found in texts]
     return [{"row": row, "texts": found} for row, found in zip(rows, cut, strict=True)]
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= CHARACTERS else f"{text[:CHARACTERS]} … ({len(text):,} characters)"
 
 
 def record_split(

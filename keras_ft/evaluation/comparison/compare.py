@@ -10,8 +10,10 @@ import numpy as np
 
 from keras_ft.errors import RequestError
 from keras_ft.evaluation.comparison.significance import Difference, differences
+from keras_ft.evaluation.comparison.texts import comparable, text_differences
 from keras_ft.evaluation.predictions import Predictions
 from keras_ft.evaluation.settings import flat_settings
+from keras_ft.evaluation.texts import read_texts
 from keras_ft.evaluation.views import view_of
 from keras_ft.paths import AnyPath
 from keras_ft.run_folder import RunFolder
@@ -87,6 +89,8 @@ def compare(folders: Sequence[AnyPath]) -> Comparison:
     names = _names(folders)
     for i, (run, found) in enumerate(zip(runs, metrics, strict=True)):
         tested, why = ([], "") if i == 0 else _tested(measure, _predictions(run, split), names[0], names[i], split)
+        if i > 0 and not why:
+            tested = tested + _tested_texts(runs[0], run, split)
         compared.append(ComparedRun(names[i], found[split], found["train"], tested, why))
     return Comparison(tasks[0], split, compared, _unlike_settings(runs))
 
@@ -124,6 +128,12 @@ def _tested(
     if any(not np.array_equal(first.columns[name], theirs[name]) for name in view.target_columns):
         return [], f"{unlike}: their labels differ"
     return differences(view, first.columns, theirs), ""
+
+
+def _tested_texts(first: RunFolder, second: RunFolder, split: str) -> list[Difference]:
+    """The differences of what both generated; none where one of them generated nothing, or for other rows."""
+    ours, theirs = (read_texts(run.predictions / f"{split}_texts.jsonl") for run in (first, second))
+    return text_differences(ours, theirs) if comparable(ours, theirs) else []
 
 
 def _unlike_settings(runs: list[RunFolder]) -> dict[str, list[str]]:

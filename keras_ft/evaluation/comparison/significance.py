@@ -6,16 +6,35 @@ cell with a weight; a resample draws weights (`(resamples, cells)`) instead of e
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from scipy.stats import binomtest
 
-from keras_ft.evaluation.view import Columns, View
+from keras_ft.evaluation.view import Columns
 
 RESAMPLES = 2000
 LEVEL = 0.05
 CELLS_AT_ONCE = 2_000_000
 EXACT, PERMUTATION = "McNemar's exact test", "paired permutation test"
+
+
+class Measured(Protocol):
+    """Metrics of examples that count with weights: that part of a `View` which tests need."""
+
+    @property
+    def metric_columns(self) -> tuple[str, ...]:
+        """What `weighted_metrics` reads."""
+
+    @property
+    def target_columns(self) -> tuple[str, ...]:
+        """Those of them that do not depend on the model."""
+
+    def right(self, columns: Columns) -> dict[str, np.ndarray]:
+        """As `View.right`."""
+
+    def weighted_metrics(self, columns: Columns, weights: np.ndarray) -> dict[str, np.ndarray]:
+        """As `View.weighted_metrics`."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +62,7 @@ class Difference:
         return self.p_value < LEVEL
 
 
-def differences(view: View, first: Columns, second: Columns, seed: int = 0) -> list[Difference]:
+def differences(view: Measured, first: Columns, second: Columns, seed: int = 0) -> list[Difference]:
     """Every metric of the task, tested.
 
     McNemar 1947 (exact, two-sided) for shares of right answers; for the others a permutation test that exchanges the
@@ -90,11 +109,11 @@ def mcnemar(first_right: np.ndarray, second_right: np.ndarray) -> float:
     return float(binomtest(first_alone, first_alone + second_alone, 0.5).pvalue)
 
 
-def _cells(view: View, first: Columns, second: Columns) -> tuple[Columns, Columns, np.ndarray]:
+def _cells(view: Measured, first: Columns, second: Columns) -> tuple[Columns, Columns, np.ndarray]:
     """The different combinations of labels and both answers, and how often each occurs: `(cells,)`."""
     names = [(first, name) for name in view.metric_columns]
     names += [(second, name) for name in view.metric_columns if name not in view.target_columns]
-    table = np.stack([columns[name] for columns, name in names], axis=1)  # (examples, columns)
+    table = np.column_stack([columns[name] for columns, name in names])  # (examples, columns)
     _, examples, counts = np.unique(table, axis=0, return_index=True, return_counts=True)
     ours = {name: first[name][examples] for name in view.metric_columns}
     theirs = {name: (first if name in view.target_columns else second)[name][examples] for name in view.metric_columns}
@@ -102,7 +121,7 @@ def _cells(view: View, first: Columns, second: Columns) -> tuple[Columns, Column
 
 
 def _bootstrap(
-    view: View, first: Columns, second: Columns, counts: np.ndarray, random: np.random.Generator
+    view: Measured, first: Columns, second: Columns, counts: np.ndarray, random: np.random.Generator
 ) -> dict[str, np.ndarray]:
     """Differences of the metrics over examples drawn with replacement: `(resamples,)` each."""
     total = int(counts.sum())
@@ -114,7 +133,7 @@ def _bootstrap(
 
 
 def _permuted(
-    view: View, first: Columns, second: Columns, counts: np.ndarray, random: np.random.Generator
+    view: Measured, first: Columns, second: Columns, counts: np.ndarray, random: np.random.Generator
 ) -> dict[str, np.ndarray]:
     """Differences of the metrics where each example's answers change sides at random: `(resamples,)` each."""
     both = {name: np.concatenate([first[name], second[name]]) for name in first}  # (2 cells,)
@@ -127,7 +146,9 @@ def _permuted(
     return _joined(drawn)
 
 
-def _gap(view: View, first: tuple[Columns, np.ndarray], second: tuple[Columns, np.ndarray]) -> dict[str, np.ndarray]:
+def _gap(
+    view: Measured, first: tuple[Columns, np.ndarray], second: tuple[Columns, np.ndarray]
+) -> dict[str, np.ndarray]:
     ours, theirs = view.weighted_metrics(*first), view.weighted_metrics(*second)
     return {name: theirs[name] - ours[name] for name in ours}
 

@@ -114,9 +114,15 @@ class Figure:
 
 @dataclass(frozen=True)
 class Quotes:
-    """Texts of the data, each with facts about it: `(texts by column, [(name, value)])`."""
+    """Texts of the data, each with facts about it: `(texts by column, [(name, value)])`.
+
+    Attributes:
+        items: in their order.
+        beside: whether the texts of an item stand side by side where the page is wide enough, to be compared.
+    """
 
     items: Sequence[tuple[dict[str, str], Sequence[tuple[str, str]]]]
+    beside: bool = False
     kind: str = field(default="quotes", init=False)
 
 

@@ -10,9 +10,11 @@ from keras_ft.errors import RequestError
 from keras_ft.evaluation.mistakes import read_mistakes
 from keras_ft.evaluation.predictions import Predictions
 from keras_ft.evaluation.report import sections
+from keras_ft.evaluation.report.generated import generated_texts
 from keras_ft.evaluation.report.inspection import data_section
 from keras_ft.evaluation.report.page import Section, page
 from keras_ft.evaluation.report.sections import Facts
+from keras_ft.evaluation.texts import read_texts
 from keras_ft.evaluation.views import view_of
 from keras_ft.paths import AnyPath, copy_up, write_whole
 from keras_ft.recipe import Recipe
@@ -30,6 +32,7 @@ def _data_section(facts: Facts) -> Section | None:
 # The page from top to bottom; each gives a section, several, or None.
 SECTIONS: list[Callable[[Facts], Section | list[Section] | None]] = [
     sections.summary,
+    generated_texts,
     sections.curves,
     _task_sections,
     sections.mistakes,
@@ -80,8 +83,9 @@ def run_facts(run: RunFolder) -> Facts:
     predictions = Predictions.read(run.predictions / f"{looked_at}.npz")
     found = read_mistakes(run.predictions / f"{looked_at}_mistakes.json")
     log = read_log(run.log_file)
+    texts = read_texts(run.predictions / f"{looked_at}_texts.jsonl")
     inspection = run.read_inspection()
-    return Facts(recipe, splits, predictions, view_of(predictions), found, metrics["train"], log, inspection)
+    return Facts(recipe, splits, predictions, view_of(predictions), found, metrics["train"], log, texts, inspection)
 
 
 def write_page(path: Path, name: str, facts: Facts) -> Path:

@@ -10,6 +10,7 @@ from keras_ft.evaluation.predictions import Predictions
 from keras_ft.evaluation.report import figures
 from keras_ft.evaluation.report.page import Block, Cell, Figure, Numbers, Paragraph, Quotes, Section, Table
 from keras_ft.evaluation.settings import flat_settings
+from keras_ft.evaluation.texts import GeneratedText
 from keras_ft.evaluation.view import View
 from keras_ft.recipe import Recipe
 
@@ -28,6 +29,7 @@ class Facts:
         predictions: of the split that is looked at.
         view: of its task.
         mistakes: of that split, with their texts.
+        texts: what was generated for that split; none where the task generates nothing.
         inspection: what `keras-ft inspect` said of the recipe's data, as JSON; None where nothing is known.
     """
 
@@ -38,6 +40,7 @@ class Facts:
     mistakes: list[dict[str, Any]]
     cost: dict[str, float] = field(default_factory=dict)
     log: dict[str, np.ndarray] = field(default_factory=dict)
+    texts: list[GeneratedText] = field(default_factory=list)
     inspection: dict[str, Any] | None = None
 
     @property
