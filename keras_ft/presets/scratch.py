@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import PositiveInt
 
 from keras_ft.errors import RequestError
-from keras_ft.layers.arithmetic import Arithmetic
+from keras_ft.layers.arithmetic import GPT2_ARITHMETIC, Arithmetic
 from keras_ft.paths import local_file
 from keras_ft.presets.family import BERT, END_OF_TEXT, FAMILIES, GPT2, new_backbone
 from keras_ft.presets.pretrained import Pretrained
@@ -65,7 +65,7 @@ def from_scratch(options: dict[str, Any]) -> Pretrained:
         )
     tokenizer = BytePairTokenizer(_byte_pairs(settings))
     backbone = new_backbone(GPT2, {**sizes, "vocabulary_size": len(tokenizer.vocabulary)})
-    return Pretrained("from scratch", backbone, Arithmetic("gelu_new", 1e-5), tokenizer, pooling=None)
+    return Pretrained("from scratch", backbone, GPT2_ARITHMETIC, tokenizer, pooling=None)
 
 
 def _checked(options: dict[str, Any]) -> Any:

@@ -19,10 +19,10 @@ from keras_ft.inspection.inspect import inspect
 from keras_ft.paths import AnyPath
 from keras_ft.presets.load import load_pretrained
 from keras_ft.presets.pretrained import Pretrained
+from keras_ft.presets.saved_weights import save_weights, void_weights
 from keras_ft.recipe import Recipe
 from keras_ft.run_folder import RunFolder
 from keras_ft.shown import to_stderr
-from keras_ft.tasks.model import save_weights, void_weights
 from keras_ft.tasks.registry import check_task, save_task
 from keras_ft.tasks.samples import read_samples, write_samples
 from keras_ft.training.build import build_loop
