@@ -25,7 +25,7 @@ def resized(backbone: Any, family: Family, old_size: int, new_size: int, seed: i
     """
     sizes = {key: getattr(backbone, key) for key in family.keys}
     wider = new_backbone(family, sizes | {"vocabulary_size": max(sizes["vocabulary_size"], new_size)})
-    for new, old in zip(wider.variables, backbone.variables, strict=True):
+    for new, old in zip(wider.weights, backbone.weights, strict=True):
         if new.path == wider.token_embedding.embeddings.path:
             new.assign(_with_new_rows(np.array(old), old_size, new_size, seed))
         else:
