@@ -14,6 +14,20 @@ TOKENS = [
 ]
 GOOD = ["great film", "this was good", "very good!", "今天真好", "a great, great day", "good"]
 BAD = ["awful film", "this was bad", "not good, awful", "电影很差", "bad bad bad", "awful"]
+SENTENCES = [
+    "The weather is good today, so we're going to the park together with the children.",
+    "She didn't like the film very much, but the music in it was great.",
+    "I have been reading this book for three weeks and it's still interesting!",
+    "What is the weather like in the city where you're living? It was raining there yesterday.",
+    "They told us that they'd come back in 2024, after the summer holidays were over.",
+    "Translate the following sentence, then write a short title for this text.",
+    "The children were singing and dancing while their parents were talking about the news.",
+    "今天天气很好，我们一起去公园吧。",
+    "我不喜欢这部电影，但是音乐很好听。",
+    "他们说明天会下雨，你记得带伞。",
+    "你好吗？我很好，谢谢你。今天我们一起学习中文。",
+    "आज मौसम बहुत अच्छा है। كيف حالك اليوم؟ 🙂 👍🏽 naïve café, Füße",
+]
 BERT = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
 
 
@@ -99,3 +113,23 @@ def write_recipe(folder: Path, **changes: str) -> Path:
     path = folder / "recipe.yaml"
     path.write_text("".join(f"{key}: {value}\n" for key, value in sections.items()), encoding="utf-8")
     return path
+
+
+def tiny_byte_pair(folder: Path) -> Path:
+    """A folder with the `vocab.json` and `merges.txt` of 450 tokens: bytes, merges learned here, "<|endoftext|>"."""
+    from tokenizers import Tokenizer
+    from tokenizers.models import BPE
+    from tokenizers.pre_tokenizers import ByteLevel
+    from tokenizers.trainers import BpeTrainer
+
+    learner = Tokenizer(BPE())
+    learner.pre_tokenizer = ByteLevel(add_prefix_space=False)
+    trainer = BpeTrainer(vocab_size=449, initial_alphabet=ByteLevel.alphabet(), show_progress=False)
+    learner.train_from_iterator(SENTENCES, trainer)
+    model = json.loads(learner.to_str())["model"]
+    folder.mkdir(parents=True, exist_ok=True)
+    vocabulary = {**model["vocab"], "<|endoftext|>": len(model["vocab"])}
+    (folder / "vocab.json").write_text(json.dumps(vocabulary, ensure_ascii=False), encoding="utf-8")
+    lines = ["#version: 0.2", *(" ".join(merge) for merge in model["merges"])]
+    (folder / "merges.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder

@@ -72,7 +72,7 @@ class Vocabulary:
         Raises:
             RequestError: there is no such file, it is no UTF-8, or it is no vocabulary (see the class).
         """
-        lines = _read_text(path).split("\n")  # not splitlines: U+2028, U+0085 … may be tokens
+        lines = read_text(path).split("\n")  # not splitlines: U+2028, U+0085 … may be tokens
         if lines[-1] == "":
             lines.pop()
         return cls((line.removesuffix("\r") for line in lines), special_tokens, source=path)
@@ -116,7 +116,7 @@ def read_json(path: str | Path) -> dict:
         RequestError: there is no such file, or it holds something else.
     """
     try:
-        content = json.loads(_read_text(path))
+        content = json.loads(read_text(path))
     except json.JSONDecodeError as error:
         raise RequestError(f"{path}, line {error.lineno}: this is no JSON: {error.msg}") from None
     if not isinstance(content, dict):
@@ -124,7 +124,12 @@ def read_json(path: str | Path) -> dict:
     return content
 
 
-def _read_text(path: str | Path) -> str:
+def read_text(path: str | Path) -> str:
+    """Reads a UTF-8 file.
+
+    Raises:
+        RequestError: there is no such file, or it is no UTF-8.
+    """
     try:
         return Path(path).read_bytes().decode()
     except OSError as error:
