@@ -13,7 +13,8 @@ from keras_ft.inspection.tokens import TokenCounter
 from keras_ft.presets.pretrained import Pretrained
 from keras_ft.recipe import Recipe
 from keras_ft.tasks.base import Task
-from keras_ft.tasks.registry import check_task
+from keras_ft.tasks.registry import check_backbone, check_task
+from keras_ft.text.wordpiece import WordPieceTokenizer
 
 
 @dataclass
@@ -74,6 +75,7 @@ def survey(recipe: Recipe, pretrained: Pretrained, tell: Tell) -> Survey:
         RequestError: the recipe or the name of a file is wrong.
     """
     kind, options = check_task(recipe)
+    check_backbone(kind, pretrained)
     sources = sources_of(recipe.data)
     counter = TokenCounter(pretrained.tokenizer)
     numbers: dict[str, int] = {}
@@ -88,6 +90,6 @@ def survey(recipe: Recipe, pretrained: Pretrained, tell: Tell) -> Survey:
         splits=splits,
         label_names=list(numbers),
         positions=pretrained.backbone.max_sequence_length,
-        lowercases=pretrained.tokenizer.lowercase,
+        lowercases=isinstance(pretrained.tokenizer, WordPieceTokenizer) and pretrained.tokenizer.lowercase,
         backbone=pretrained.name,
     )

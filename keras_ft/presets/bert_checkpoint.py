@@ -11,7 +11,7 @@ from keras_ft.errors import RequestError
 from keras_ft.layers.activation import INFERENCE as ACTIVATIONS
 from keras_ft.layers.arithmetic import Arithmetic
 from keras_ft.layers.transformer_layer import layer_variables
-from keras_ft.presets.pretrained import new_backbone
+from keras_ft.presets.family import BERT, new_backbone
 
 # keras-hub's argument: the key in config.json and bert_config.json
 BACKBONE_FROM_CONFIG = {
@@ -67,7 +67,7 @@ def read_config(path: Path, name: str) -> dict[str, Any]:
 
 def backbone_of(config: dict[str, Any]) -> Any:
     """A backbone of this config's sizes, with fresh weights."""
-    return new_backbone({ours: config[theirs] for ours, theirs in BACKBONE_FROM_CONFIG.items()})
+    return new_backbone(BERT, {ours: config[theirs] for ours, theirs in BACKBONE_FROM_CONFIG.items()})
 
 
 def arithmetic_of(config: dict[str, Any]) -> Arithmetic:

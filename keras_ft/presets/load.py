@@ -4,40 +4,21 @@ import difflib
 from pathlib import Path
 from typing import Any
 
-from pydantic import PositiveInt
-
 from keras_ft.errors import RequestError
-from keras_ft.layers.arithmetic import Arithmetic
-from keras_ft.paths import local_file
 from keras_ft.presets.hubs import HF, KAGGLE, cached_models, fetch_hugging_face, fetch_kaggle
 from keras_ft.presets.hugging_face import load_hugging_face
 from keras_ft.presets.keras_hub_preset import is_keras_hub, load_keras_hub
-from keras_ft.presets.pretrained import Pretrained, new_backbone
+from keras_ft.presets.pretrained import Pretrained
+from keras_ft.presets.scratch import from_scratch
 from keras_ft.presets.tf_checkpoint import CONFIG as TF_CONFIG
 from keras_ft.presets.tf_checkpoint import load_tf_checkpoint
 from keras_ft.presets.wheels import WHEELS, fetch, is_fetched
-from keras_ft.recipe import Section, check_options
-from keras_ft.text.vocabulary import Vocabulary
-from keras_ft.text.wordpiece import WordPieceTokenizer
 
 FORMS = {
     "hf://org/name[@revision]": "a BERT on huggingface.co with model.safetensors, or a keras-hub preset there",
     "kaggle://user/model/keras/variation[/version]": "a keras-hub preset on kaggle.com",
     "a folder": "a keras-hub preset, a Hugging Face BERT, or an original TensorFlow checkpoint",
 }
-
-
-class ScratchOptions(Section):
-    """`backbone:` as a dict: a BERT with random weights; keras-hub's argument names."""
-
-    family: str = "bert"
-    vocabulary: str
-    num_layers: PositiveInt = 4
-    num_heads: PositiveInt = 4
-    hidden_dim: PositiveInt = 256
-    intermediate_dim: PositiveInt = 1024
-    max_sequence_length: PositiveInt = 512
-    lowercase: bool = True
 
 
 def load_pretrained(backbone: str | dict[str, Any]) -> Pretrained:
@@ -78,22 +59,6 @@ def preset_names() -> dict[str, str]:
 def cached_presets() -> list[str]:
     """What `backbone` can name here without a network: fetched wheels, and models in the hubs' caches."""
     return [name for name in WHEELS if is_fetched(name)] + cached_models()
-
-
-def from_scratch(options: dict[str, Any]) -> Pretrained:
-    """A BERT with random weights over a `vocab.txt`."""
-    settings = check_options("backbone", options, ScratchOptions)
-    if settings.family != "bert":
-        raise RequestError(f"backbone.family {settings.family!r} is unknown; known: bert")
-    if settings.hidden_dim % settings.num_heads:
-        raise RequestError(
-            f"backbone: hidden_dim {settings.hidden_dim} should be a multiple of num_heads {settings.num_heads}"
-        )
-    vocabulary = Vocabulary.from_vocab_txt(local_file(settings.vocabulary))
-    arguments = settings.model_dump(exclude={"family", "vocabulary", "lowercase"})
-    backbone = new_backbone({**arguments, "vocabulary_size": len(vocabulary.tokens), "num_segments": 2})
-    tokenizer = WordPieceTokenizer(vocabulary, lowercase=settings.lowercase)
-    return Pretrained("from scratch", backbone, Arithmetic(), tokenizer, pooling="mean")
 
 
 def _load_folder(folder: Path, name: str) -> Pretrained:

@@ -14,7 +14,7 @@ from keras_ft.layers.random import Key
 from keras_ft.layers.task_model import ModelView
 from keras_ft.recipe import Section
 from keras_ft.text.assemble import Sequences
-from keras_ft.text.wordpiece import WordPieceTokenizer
+from keras_ft.text.load import Tokenizer
 
 Tensor = Any
 
@@ -56,12 +56,13 @@ class Task(ABC):
     optional_columns: ClassVar[tuple[str, ...]] = ()
     list_columns: ClassVar[tuple[str, ...]] = ()
     target_columns: ClassVar[tuple[str, ...]]
+    families: ClassVar[tuple[str, ...]]  # of backbones
     axes: ClassVar[dict[str, Axis]]
     main_metric: ClassVar[str]
 
     @classmethod
     @abstractmethod
-    def from_data(cls, chunks: Iterable[Rows], options: Any, default_pooling: str, max_length: int) -> "Task":
+    def from_data(cls, chunks: Iterable[Rows], options: Any, default_pooling: str | None, max_length: int) -> "Task":
         """A new task that has seen the training rows, chunk by chunk (its labels)."""
 
     @classmethod
@@ -106,7 +107,7 @@ class Task(ABC):
         """What is to be learned from each row, as arrays along `axes`."""
 
     @abstractmethod
-    def features(self, tokenizer: WordPieceTokenizer, columns: dict[str, Tensor]) -> Sequences:
+    def features(self, tokenizer: Tokenizer, columns: dict[str, Tensor]) -> Sequences:
         """Strings `(examples,)` by column → the sequences that the encoder sees."""
 
     @abstractmethod

@@ -53,6 +53,7 @@ class Classification(AnsweringTask):
     Options = ClassificationOptions
     text_columns = feature_columns = ("text",)
     target_columns = ("label",)
+    families = ("bert",)
     axes = {"label": "example"}  # noqa: RUF012
     main_metric = "accuracy"
 
@@ -76,7 +77,7 @@ class Classification(AnsweringTask):
 
     @classmethod
     def from_data(
-        cls, chunks: Iterable[Rows], options: ClassificationOptions, default_pooling: str, max_length: int
+        cls, chunks: Iterable[Rows], options: ClassificationOptions, default_pooling: str | None, max_length: int
     ) -> "Classification":
         """A task over the labels that occur in the rows."""
         occurrences = Counter(name for rows in chunks for name in cls.strata(rows))
@@ -86,9 +87,11 @@ class Classification(AnsweringTask):
             raise RequestError(
                 "task classification: abstain leaves 'label' empty, but the training data have a label ''"
             )
+        pooling = options.pooling or default_pooling
+        assert pooling is not None  # every BERT has one
         return cls(
             labels.names,
-            options.pooling or default_pooling,
+            pooling,
             max_length,
             weights_of_labels(options.class_weight, labels.names, counts),
             options.label_smoothing,

@@ -9,7 +9,7 @@ from keras_ft.data.readers import Source
 from keras_ft.data.rows import Columns, Refuse, Rows, raise_at_once, read_chunks
 from keras_ft.data.threads import in_threads
 from keras_ft.tasks.base import Task
-from keras_ft.text.wordpiece import WordPieceTokenizer
+from keras_ft.text.load import Tokenizer
 
 Chunk = dict[str, np.ndarray]
 TEXTS_AT_ONCE = 1024
@@ -40,7 +40,7 @@ def read_examples(
     return read_chunks(sources, Columns(names, required, texts, task.list_columns), refuse, rows_at_once)
 
 
-def encode(task: Task, tokenizer: WordPieceTokenizer, chunks: Iterable[Rows]) -> Iterator[Chunk]:
+def encode(task: Task, tokenizer: Tokenizer, chunks: Iterable[Rows]) -> Iterator[Chunk]:
     """Chunks for `write_arrays`: as many as there are of rows, in their order, with the task's targets.
 
     Reading stays in this thread while others tokenize, a few chunks ahead of the consumer.
@@ -70,7 +70,7 @@ def skip_rows(chunks: Iterable[Rows], count: int) -> Iterator[Rows]:
             yield rows
 
 
-def _compiled(task: Task, tokenizer: WordPieceTokenizer) -> Callable[..., tuple[tf.Tensor, ...]]:
+def _compiled(task: Task, tokenizer: Tokenizer) -> Callable[..., tuple[tf.Tensor, ...]]:
     shapes = {name: [None, None] if name in task.list_columns else [None] for name in task.feature_columns}
 
     @tf.function(

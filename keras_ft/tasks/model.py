@@ -6,6 +6,7 @@ from pathlib import Path
 
 from keras_ft.errors import RequestError
 from keras_ft.layers.task_model import TaskModel
+from keras_ft.presets.family import BERT
 from keras_ft.presets.pretrained import Pretrained, rebuild
 from keras_ft.tasks.base import Task
 from keras_ft.tasks.registry import load_task
@@ -26,7 +27,8 @@ class TrainedModel:
 def build_model(task: Task, pretrained: Pretrained, seed: int) -> TaskModel:
     """The pre-trained backbone under a fresh head; a pooler that the task does not use is not trained."""
     model = TaskModel(pretrained.backbone, pretrained.config, task.num_outputs, seed)
-    pretrained.backbone.pooled_dense.trainable = task.uses_pooler
+    if pretrained.family == BERT.name:
+        pretrained.backbone.pooled_dense.trainable = task.uses_pooler
     return model
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_ft.errors import RequestError
+from keras_ft.presets.pretrained import Pretrained
 from keras_ft.recipe import Recipe, check_options, suggest
 from keras_ft.tasks.base import Task
 from keras_ft.tasks.classification import Classification
@@ -36,6 +37,19 @@ def check_task(recipe: Recipe) -> tuple[type[Task], Any]:
         if name not in known:
             raise RequestError(f"data.columns: task {kind.name} has no column '{name}'; {suggest(name, known)}")
     return kind, options
+
+
+def check_backbone(kind: type[Task], pretrained: Pretrained) -> None:
+    """Refuse a backbone of a family that a task cannot work with.
+
+    Raises:
+        RequestError: it is one.
+    """
+    if pretrained.family not in kind.families:
+        raise RequestError(
+            f"task {kind.name} needs a {' or '.join(kind.families)} backbone;"
+            f" {pretrained.name} is a {pretrained.family}"
+        )
 
 
 def describe(task: Task) -> dict[str, Any]:

@@ -33,7 +33,7 @@ from keras_ft.presets.pretrained import Pretrained
 from keras_ft.recipe import DataSection, Recipe
 from keras_ft.tasks.base import Task
 from keras_ft.tasks.encode import Chunk, encode, read_examples, skip_rows
-from keras_ft.tasks.registry import check_task, describe, rebuild
+from keras_ft.tasks.registry import check_backbone, check_task, describe, rebuild
 from keras_ft.tasks.samples import choose_samples, write_samples
 
 MARKER = "prepared.json"
@@ -71,6 +71,7 @@ def prepare(recipe: Recipe, pretrained: Pretrained, folder: Path, tell: Callable
     """
     data = recipe.data
     kind, options = check_task(recipe)
+    check_backbone(kind, pretrained)
     limit = pretrained.backbone.max_sequence_length
     if data.max_length > limit:
         raise RequestError(f"data.max_length is {data.max_length}; backbone {pretrained.name} has {limit} positions")
