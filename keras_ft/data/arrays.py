@@ -35,18 +35,23 @@ class Arrays(Protocol):
     axes: dict[str, str]
 
     @property
-    def num_examples(self) -> int: ...
+    def num_examples(self) -> int:
+        """How many examples there are."""
 
     @property
-    def lengths(self) -> np.ndarray: ...
+    def lengths(self) -> np.ndarray:
+        """Tokens of each example, `(examples,)` int64."""
 
     @property
-    def is_selection(self) -> bool: ...
+    def is_selection(self) -> bool:
+        """Whether these are only some of the examples that their data make."""
 
     @property
-    def identity(self) -> dict[str, Any]: ...
+    def identity(self) -> dict[str, Any]:
+        """What tells these examples from others made from the same data."""
 
-    def gather(self, indices: np.ndarray) -> dict[str, np.ndarray]: ...
+    def gather(self, indices: np.ndarray) -> dict[str, np.ndarray]:
+        """The examples at `indices` `(examples,)`, one behind the other, as `TokenBatch` holds them."""
 
 
 class TokenArrays:

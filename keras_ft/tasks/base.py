@@ -46,6 +46,7 @@ class Task(ABC):
         list_columns: those of them that hold a list of strings, `(examples, longest)`, "" where a list is shorter.
         target_columns: what `targets` reads.
         axes: the axis of each of the `targets`.
+        families: of the backbones that it can be learned with.
         main_metric: says which weights are the best.
     """
 
@@ -56,7 +57,7 @@ class Task(ABC):
     optional_columns: ClassVar[tuple[str, ...]] = ()
     list_columns: ClassVar[tuple[str, ...]] = ()
     target_columns: ClassVar[tuple[str, ...]]
-    families: ClassVar[tuple[str, ...]]  # of backbones
+    families: ClassVar[tuple[str, ...]]
     axes: ClassVar[dict[str, Axis]]
     main_metric: ClassVar[str]
 
@@ -74,6 +75,11 @@ class Task(ABC):
     def division(cls, options: Any) -> Division:
         """What a row of a `.txt` file is."""
         return "line"
+
+    @classmethod
+    def cut_at(cls, options: Any, max_length: int) -> int | None:
+        """The most tokens that are left of a row; None where rows are not cut but joined."""
+        return max_length
 
     @classmethod
     @abstractmethod
@@ -97,6 +103,10 @@ class Task(ABC):
     def uses_pooler(self) -> bool:
         """Whether the backbone's pooler takes part."""
         return False
+
+    def requests(self, columns: dict[str, list]) -> dict[str, list]:
+        """Rows of feature columns as requests would have them, by text column."""
+        return {name: columns[name] for name in self.text_columns}
 
     def examples(self, arrays: TokenArrays) -> Arrays:
         """What is learned from at once, made of the tokenized rows of a split; here each is one example."""

@@ -13,6 +13,8 @@ from keras_ft.text.assemble import Sequences
 from keras_ft.text.load import Tokenizer
 from keras_ft.text.slices import joined_slices
 
+SAMPLE_WORDS = 16
+
 
 class CausalLMOptions(LanguageOptions):
     """`task: {name: causal_lm, …}`."""
@@ -20,7 +22,8 @@ class CausalLMOptions(LanguageOptions):
     blocks: bool = True
     """Join the documents and cut them into blocks of `data.max_length`; `false`: an example a document, cut there."""
     documents: Division | None = None
-    """What a `.txt` file holds: one text (`file`), one a `paragraph`, or one a `line`; a file for blocks, else a line."""
+    """What a `.txt` file holds: one text (`file`), one a `paragraph`, or one a `line`; `null`: a file for blocks, else
+    a line."""
 
 
 class CausalLM(LanguageTask):
@@ -47,9 +50,18 @@ class CausalLM(LanguageTask):
         """What a row of a `.txt` file is."""
         return options.documents or ("file" if options.blocks else "line")
 
+    @classmethod
+    def cut_at(cls, options: CausalLMOptions, max_length: int) -> int | None:
+        """Nowhere, where documents are joined."""
+        return None if options.blocks else max_length
+
     def to_json(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {"blocks": self.blocks, "documents": self.documents, **super().to_json()}
+
+    def requests(self, columns: dict[str, list]) -> dict[str, list]:
+        """The beginnings of the texts."""
+        return {"prompt": [" ".join(text.split()[:SAMPLE_WORDS]) for text in columns["text"]]}
 
     def examples(self, arrays: TokenArrays) -> Arrays:
         """Blocks of the documents, or the documents themselves."""

@@ -53,8 +53,7 @@ def encode(task: Task, tokenizer: Tokenizer, chunks: Iterable[Rows]) -> Iterator
     Raises:
         RequestError: a target is wrong.
     """
-    features = _compiled(task, tokenizer)
-    for _, chunk in in_threads(lambda rows: _encoded(features, task, rows), chunks):
+    for _, chunk in in_threads(Encoder(task, tokenizer), chunks):
         yield chunk
 
 
@@ -70,6 +69,25 @@ def skip_rows(chunks: Iterable[Rows], count: int) -> Iterator[Rows]:
             yield rows
 
 
+class Encoder:
+    """Rows → a chunk of arrays; threads may share it.
+
+    Args:
+        task: frames the tokens and knows the targets.
+        tokenizer: of the backbone.
+    """
+
+    def __init__(self, task: Task, tokenizer: Tokenizer):
+        self.task = task
+        self._features = _compiled(task, tokenizer)
+
+    def __call__(self, rows: Rows) -> Chunk:
+        """Raises RequestError where a target is wrong."""
+        columns = {name: _strings(rows.columns.get(name), len(rows)) for name in self.task.feature_columns}
+        ids, lengths, segments = (tensor.numpy() for tensor in self._features(columns))
+        return {"ids": ids, "lengths": lengths, "segments": segments, **self.task.targets(rows)}
+
+
 def _compiled(task: Task, tokenizer: Tokenizer) -> Callable[..., tuple[tf.Tensor, ...]]:
     shapes = {name: [None, None] if name in task.list_columns else [None] for name in task.feature_columns}
 
@@ -82,12 +100,6 @@ def _compiled(task: Task, tokenizer: Tokenizer) -> Callable[..., tuple[tf.Tensor
         return ids.flat_values, ids.row_lengths(), tf.cast(segments.flat_values, tf.uint8)
 
     return features
-
-
-def _encoded(features: Callable[..., tuple[tf.Tensor, ...]], task: Task, rows: Rows) -> Chunk:
-    columns = {name: _strings(rows.columns.get(name), len(rows)) for name in task.feature_columns}
-    ids, lengths, segments = (tensor.numpy() for tensor in features(columns))
-    return {"ids": ids, "lengths": lengths, "segments": segments, **task.targets(rows)}
 
 
 def _strings(values: list | None, count: int) -> tf.Tensor:

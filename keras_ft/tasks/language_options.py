@@ -13,9 +13,9 @@ class LanguageOptions(Section):
 
     label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
     """So much of each target goes to all tokens alike (Szegedy et al. 2016); validation and test are without."""
-    added_tokens: list[str] = []
+    added_tokens: Annotated[list[str], Field(default_factory=list)]
     """Special tokens that the vocabulary gets, for a template to hold; written in a text they stay text."""
-    generation: GenerationOptions = GenerationOptions()
+    generation: Annotated[GenerationOptions, Field(default_factory=GenerationOptions)]
     """How the model writes where a request says nothing else."""
 
     @field_validator("added_tokens")

@@ -6,6 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from keras_ft.text.byte_pair import BytePairTokenizer
 from keras_ft.text.load import Tokenizer
 
 Tensor = Any
@@ -39,7 +40,8 @@ class PromptText:
             tokenizer: whose special tokens are found in the fixed texts, though not in the source.
             before, behind: the fixed texts.
         """
-        special = sorted(tokenizer.vocabulary.added_tokens, key=len, reverse=True)
+        added = tokenizer.vocabulary.added_tokens if isinstance(tokenizer, BytePairTokenizer) else []
+        special = sorted(added, key=len, reverse=True)
         pattern = f"({'|'.join(map(re.escape, special))})" if special else "(?!)()"
         head, tail = re.split(pattern, before), re.split(pattern, behind)
 
@@ -104,7 +106,7 @@ class PromptTokens:
         pool = tf.concat([tf.constant(fixed, tf.int32), self.middle.values], 0)
         first_behind, first_tail = len(text.head), len(text.head) + len(text.behind_ids)
         starts = [0 * one, len(fixed) + self.middle.row_starts(), first_behind * one, first_tail * one]
-        behind = tf.where(cut, len(text.behind_ids), 0 * one)
+        behind = tf.where(cut, len(text.behind_ids) * one, 0 * one)
         counts = [len(text.head) * one, middle, behind, len(text.tail) * one]
         return pool, tf.stack(starts, 1), tf.stack(counts, 1), cut
 

@@ -78,7 +78,7 @@ class Text2Text(LanguageTask):
         target = tokenizer.tokenize(columns["target"]).with_row_splits_dtype(tf.int64)
         prompt = self._prompt_text(tokenizer).tokens(tokenizer, columns["source"])
         wanted = target.row_lengths() + 1  # end-of-text included
-        half = self.max_length // 2
+        half = tf.constant(self.max_length // 2, tf.int64)
         kept = tf.minimum(wanted, tf.maximum(half, self.max_length - prompt.lengths))
         pool, starts, counts, cut = prompt.within(self.max_length - kept)
         offset = tf.size(pool, tf.int64)

@@ -1,6 +1,5 @@
 """`.txt`: a text a line, a text a paragraph, or one running text."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
