@@ -16,7 +16,7 @@ from keras_ft.layers.cross_entropy import cross_entropy
 from keras_ft.layers.encoder import encode, pool
 from keras_ft.layers.random import Key, dropout
 from keras_ft.layers.task_model import ModelView
-from keras_ft.tasks.base import Metrics, Task
+from keras_ft.tasks.base import AnsweringTask, Metrics
 from keras_ft.tasks.classification_metrics import ClassificationMetrics
 from keras_ft.tasks.classification_options import Abstain, ClassificationOptions, Temperature, weights_of_labels
 from keras_ft.tasks.confidence import (
@@ -36,7 +36,7 @@ TOP_K_OF_MANY = 5
 HEAD_SITE = 1_000_003  # a drop-out site number apart from the encoder's
 
 
-class Classification(Task):
+class Classification(AnsweringTask):
     """Softmax over labels from one pooled vector a text.
 
     Args:
@@ -51,7 +51,7 @@ class Classification(Task):
 
     name = "classification"
     Options = ClassificationOptions
-    text_columns = ("text",)
+    text_columns = feature_columns = ("text",)
     target_columns = ("label",)
     families = ("bert",)
     axes = {"label": "example"}  # noqa: RUF012

@@ -8,9 +8,11 @@ from keras_ft.errors import RequestError
 from keras_ft.presets.pretrained import Pretrained
 from keras_ft.recipe import Recipe, check_options, suggest
 from keras_ft.tasks.base import Task
+from keras_ft.tasks.causal_lm import CausalLM
 from keras_ft.tasks.classification import Classification
+from keras_ft.tasks.text2text import Text2Text
 
-TASKS: dict[str, type[Task]] = {Classification.name: Classification}
+TASKS: dict[str, type[Task]] = {kind.name: kind for kind in (Classification, CausalLM, Text2Text)}
 
 
 def task_class(name: str) -> type[Task]:
@@ -32,7 +34,7 @@ def check_task(recipe: Recipe) -> tuple[type[Task], Any]:
     """
     kind = task_class(recipe.task.name)
     options = check_options(f"task {kind.name}", recipe.task.options, kind.Options)
-    known = [*kind.text_columns, *kind.target_columns]
+    known = list(dict.fromkeys([*kind.feature_columns, *kind.target_columns]))
     for name in recipe.data.columns:
         if name not in known:
             raise RequestError(f"data.columns: task {kind.name} has no column '{name}'; {suggest(name, known)}")
