@@ -109,7 +109,7 @@ class LanguageTask(Task):
         predictions = Predictions.of(batch)
         hidden = predictions.states(decode(view.backbone, batch, rate, key))  # (predictions, hidden)
         embedding = view.backbone.token_embedding
-        outputs = {"losses": token_cross_entropy(hidden, embedding, predictions.labels)}
+        outputs = {"losses": token_cross_entropy(hidden, embedding, predictions.labels, key is not None)}
         if self.label_smoothing:
             outputs["smoothing"] = smoothing_term(hidden, embedding, predictions.labels)
         return outputs
