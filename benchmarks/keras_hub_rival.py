@@ -5,7 +5,8 @@ from pathlib import Path
 import keras_hub
 import tensorflow as tf
 
-from keras_ft.presets.pretrained import BACKBONE_KEYS, Pretrained
+from keras_ft.presets.family import BERT
+from keras_ft.presets.pretrained import Pretrained
 from keras_ft.tasks.model import TrainedModel
 
 SEQUENCE_LENGTH = 128
@@ -19,7 +20,7 @@ def text_classifier(pretrained: Pretrained, dropout: float, num_classes: int) ->
         dropout: of the backbone and of the head.
         num_classes: width of the head.
     """
-    arguments = {key: getattr(pretrained.backbone, key) for key in BACKBONE_KEYS}
+    arguments = {key: getattr(pretrained.backbone, key) for key in BERT.keys}
     backbone = keras_hub.models.BertBackbone(**arguments, dropout=dropout)
     backbone.set_weights(pretrained.backbone.get_weights())
     tokenizer = keras_hub.models.BertTokenizer(

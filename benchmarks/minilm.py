@@ -14,9 +14,10 @@ def write_untrained(labels: list[str], folder: Path) -> Path:
     """
     from keras_ft.export.convert import convert
     from keras_ft.presets.load import load_pretrained
+    from keras_ft.presets.saved_weights import save_weights
     from keras_ft.run_folder import RunFolder
     from keras_ft.tasks.classification import Classification
-    from keras_ft.tasks.model import build_model, save_weights
+    from keras_ft.tasks.model import build_model
     from keras_ft.tasks.registry import save_task
 
     run = RunFolder(folder / "run")

@@ -224,11 +224,11 @@ def inspect(
     from keras_ft.inspection.files import check_target, write_json
     from keras_ft.inspection.inspect import inspect as inspect_data
     from keras_ft.inspection.terminal import lines
-    from keras_ft.presets.load import load_pretrained
+    from keras_ft.tasks.backbone import load_backbone
 
     for target in (out, html):
         check_target(target)
-    found = inspect_data(loaded, load_pretrained(loaded.backbone), shown.to_stderr)
+    found = inspect_data(loaded, load_backbone(loaded), shown.to_stderr)
     if out:
         write_json(found.to_json(), out)
     if html:

@@ -133,7 +133,7 @@ def _resolve_paths(recipe: Recipe, folder: Path) -> Recipe:
         data.test = [absolute(name) for name in data.test]
     if isinstance(recipe.backbone, dict):
         recipe.backbone = {
-            key: absolute(value) if key == "vocabulary" and isinstance(value, str) else value
+            key: absolute(value) if key in ("vocabulary", "merges") and isinstance(value, str) else value
             for key, value in recipe.backbone.items()
         }
     elif (folder / Path(recipe.backbone).expanduser()).is_dir():

@@ -10,8 +10,10 @@ A sequence is what the encoder sees, an example is the user's row. For now an ex
 long texts will need one more file, the number of sequences of each example.
 """
 
+import hashlib
 import json
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -21,6 +23,35 @@ RESERVED = {
     *("first_token", "example_weights", "lengths", "offsets", "meta", "indices"),
     *("num_sequences", "num_examples", "num_rows", "longest", "micro_tokens", "micro_examples"),
 }
+
+
+class Arrays(Protocol):
+    """Tokenized examples as plans and batches see them; `TokenArrays` says what each member is.
+
+    Attributes:
+        axes: the axis of each feature.
+    """
+
+    axes: dict[str, str]
+
+    @property
+    def num_examples(self) -> int:
+        """How many examples there are."""
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Tokens of each example, `(examples,)` int64."""
+
+    @property
+    def is_selection(self) -> bool:
+        """Whether these are only some of the examples that their data make."""
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What tells these examples from others made from the same data."""
+
+    def gather(self, indices: np.ndarray) -> dict[str, np.ndarray]:
+        """The examples at `indices` `(examples,)`, one behind the other, as `TokenBatch` holds them."""
 
 
 class TokenArrays:
@@ -58,6 +89,11 @@ class TokenArrays:
         return self._rows is not None
 
     @property
+    def identity(self) -> dict[str, Any]:
+        """What tells these examples from others made from the same data."""
+        return {"rows": hashlib.sha256(self.rows.astype(np.int64).tobytes()).hexdigest()}
+
+    @property
     def num_examples(self) -> int:
         """How many examples there are."""
         return self._meta["num_examples"] if self._rows is None else len(self._rows)
@@ -87,6 +123,16 @@ class TokenArrays:
         lengths = np.diff(self._offsets)
         return lengths if self._rows is None else lengths[self._rows]
 
+    def ids_at(self, examples: np.ndarray, places: np.ndarray) -> np.ndarray:
+        """The ids of single tokens, `(tokens,)` int32.
+
+        Args:
+            examples: `(tokens,)` the example of each.
+            places: `(tokens,)` its place in the example, from 0.
+        """
+        rows = examples if self._rows is None else self._rows[examples]
+        return self._ids[self._offsets[rows] + places]
+
     def gather(self, indices: np.ndarray) -> dict[str, np.ndarray]:
         """Lay the examples at `indices` one behind the other, as `TokenBatch` holds them.
 
@@ -103,24 +149,37 @@ class TokenArrays:
             indices = self._rows[indices]
         starts = self._offsets[indices]
         lengths = self._offsets[indices + 1] - starts
-        sequence = np.repeat(np.arange(len(indices), dtype=np.int32), lengths)  # (tokens,)
-        ends = np.cumsum(lengths)
-        places = np.arange(len(sequence))
-        positions = places - (ends - lengths)[sequence]
-        tokens = places + (starts - ends + lengths)[sequence]  # where the batch's tokens lie in `ids`
+        batch = laid_out(lengths)
+        places = np.arange(len(batch["sequence"]))
+        tokens = places + (starts - batch["first_token"])[batch["sequence"]]  # where the batch's tokens lie in `ids`
         rows = {"token": tokens, "sequence": indices, "example": indices}
+        segments = np.zeros(len(tokens), np.int32) if self._segments is None else self._segments[tokens]
         return {
+            **batch,
             "ids": self._ids[tokens],
-            "positions": positions.astype(np.int32),
-            "segments": np.zeros_like(sequence) if self._segments is None else self._segments[tokens].astype(np.int32),
-            "sequence": sequence,
-            "token_weights": np.ones(len(sequence), dtype=np.float32),
-            "example_of_sequence": np.arange(len(indices), dtype=np.int32),
-            "window_start": np.zeros(len(indices), dtype=np.int32),
-            "first_token": (ends - lengths).astype(np.int32),
-            "example_weights": np.ones(len(indices), dtype=np.float32),
+            "segments": segments.astype(np.int32),
             **{name: values[rows[self.axes[name]]] for name, values in self._features.items()},
         }
+
+
+def laid_out(lengths: np.ndarray) -> dict[str, np.ndarray]:
+    """The fields of a `TokenBatch` that follow from the lengths, one sequence an example, one behind the other.
+
+    Args:
+        lengths: `(examples,)` tokens of each.
+    """
+    count = len(lengths)
+    sequence = np.repeat(np.arange(count, dtype=np.int32), lengths)  # (tokens,)
+    starts = np.cumsum(lengths) - lengths
+    return {
+        "positions": (np.arange(len(sequence)) - starts[sequence]).astype(np.int32),
+        "sequence": sequence,
+        "token_weights": np.ones(len(sequence), dtype=np.float32),
+        "example_of_sequence": np.arange(count, dtype=np.int32),
+        "window_start": np.zeros(count, dtype=np.int32),
+        "first_token": starts.astype(np.int32),
+        "example_weights": np.ones(count, dtype=np.float32),
+    }
 
 
 def _mapped(folder: Path, name: str, length: int) -> np.ndarray:

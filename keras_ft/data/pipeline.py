@@ -5,14 +5,14 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from keras_ft.data.arrays import TokenArrays
+from keras_ft.data.arrays import Arrays
 from keras_ft.data.steps import Part, RowShape, Step, assemble
 
 AHEAD = 4  # steps
 
 
 def batches(
-    arrays: TokenArrays,
+    arrays: Arrays,
     steps: Sequence[Step],
     start: int = 0,
     replicas: Sequence[int] = (0,),
@@ -74,7 +74,7 @@ def _joined(parts: list[dict[str, np.ndarray]], stacked: bool) -> dict[str, np.n
     }
 
 
-def _specs(arrays: TokenArrays, shapes: set[RowShape | None], accumulate: int) -> dict[str, tf.TensorSpec]:
+def _specs(arrays: Arrays, shapes: set[RowShape | None], accumulate: int) -> dict[str, tf.TensorSpec]:
     """Names, types and shapes of the elements; a dimension that is not the same in all of them is dynamic."""
     none = np.zeros(0, dtype=np.int64)
     samples = [

@@ -54,11 +54,13 @@ class Columns:
         required: the task's columns that each row must fill. None, an absent key and a string of white space alone do
             not fill one; an empty list does, being an answer in some tasks.
         texts: the task's columns whose values, where present, must be strings of valid Unicode.
+        lists: the task's columns whose values, where present, must be lists of such strings.
     """
 
     names: Mapping[str, str]
     required: Sequence[str]
     texts: Sequence[str]
+    lists: Sequence[str] = ()
 
 
 def raise_at_once(error: RequestError) -> None:
@@ -147,6 +149,9 @@ class _Chunk:
             elif name in columns.texts:
                 _check_text(value, column, f"{self.source.name} {self.source.unit} {number}")
                 self.characters += len(value)
+            elif name in columns.lists:
+                _check_list(value, column, f"{self.source.name} {self.source.unit} {number}")
+                self.characters += sum(map(len, value))
             row[name] = value
         self.present |= record.keys()
         self.lines.append(number)
@@ -165,6 +170,15 @@ def _what_is_missing(record: dict, name: str, column: str) -> str:
     advice = f"did you mean '{nearest[0]}'?" if nearest else f"name the one that holds it in data.columns.{name}"
     columns = f"its columns are {', '.join(map(repr, record))}" if record else "it has no columns"
     return f"has no '{column}'; {columns}; {advice}"
+
+
+def _check_list(value: Any, column: str, where: str) -> None:
+    if not isinstance(value, list):
+        kind = "a string" if isinstance(value, str) else KINDS.get(type(value), f"a {type(value).__name__}")
+        advice = ".jsonl and .parquet hold lists" if isinstance(value, str) else "put it in brackets"
+        raise RequestError(f"{where}: '{column}' is {kind} ({str(value)[:40]}), not a list of strings; {advice}")
+    for i, item in enumerate(value, start=1):
+        _check_text(item, f"{column}' item '{i}", where)
 
 
 def _check_text(value: Any, column: str, where: str) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_ft.data.arrays import TokenArrays
+from keras_ft.data.arrays import Arrays
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def part_of_rank(count: int, parts: int) -> np.ndarray:
     return np.resize(np.concatenate([forth, forth[::-1]]), count)
 
 
-def assemble(arrays: TokenArrays, part: Part, shape: RowShape | None) -> dict[str, np.ndarray]:
+def assemble(arrays: Arrays, part: Part, shape: RowShape | None) -> dict[str, np.ndarray]:
     """The fields of a part's TokenBatch and its features, and `indices` `(examples,)`, −1 where one only fills up.
 
     Args:

@@ -8,11 +8,11 @@ import numpy as np
 import tensorflow as tf
 
 from keras_ft.batch import TokenBatch
-from keras_ft.data.arrays import TokenArrays
+from keras_ft.data.arrays import Arrays, TokenArrays
 from keras_ft.data.pipeline import batches
 from keras_ft.data.plans import evaluation_steps
 from keras_ft.layers.task_model import TaskModel
-from keras_ft.tasks.base import Task
+from keras_ft.tasks.base import AnsweringTask, Task
 
 EXAMPLES_AT_ONCE = 64
 # What calibration holds in memory, about 14 times its logits; more would not make a temperature better.
@@ -26,8 +26,8 @@ class Evaluated:
     """What a model says to one batch, on the host.
 
     Attributes:
-        answers: the task's, `(examples, …)` by name.
-        outputs: what the task's `forward` gave, by name.
+        answers: the task's, `(examples, …)` by name; none of a task that has no `answer`.
+        outputs: what the task keeps of them, by name, as long.
         losses: `(items,)`, the task's `evaluation_loss` without weights.
         weights: `(items,)`.
     """
@@ -44,7 +44,7 @@ Batch = tuple[dict[str, np.ndarray], Evaluated]
 class Evaluator(Protocol):
     """A model that answers: an engine's, or `TFEvaluator`."""
 
-    def evaluated(self, arrays: TokenArrays, batch_size: int = EXAMPLES_AT_ONCE) -> Iterator[Batch]:
+    def evaluated(self, arrays: Arrays, batch_size: int = EXAMPLES_AT_ONCE) -> Iterator[Batch]:
         """Every batch of the arrays and what the model says to it.
 
         Args:
@@ -57,9 +57,7 @@ class Evaluator(Protocol):
         """
 
 
-def evaluate(
-    evaluator: Evaluator, task: Task, arrays: TokenArrays, batch_size: int = EXAMPLES_AT_ONCE
-) -> dict[str, float]:
+def evaluate(evaluator: Evaluator, task: Task, arrays: Arrays, batch_size: int = EXAMPLES_AT_ONCE) -> dict[str, float]:
     """`loss` and the task's metrics over every example; see `Evaluator.evaluated`."""
     return measure(task, evaluator.evaluated(arrays, batch_size))
 
@@ -69,13 +67,13 @@ def measure(task: Task, found_batches: Iterable[Batch]) -> dict[str, float]:
     metrics = task.metrics()
     total = weight = 0.0
     for tensors, found in found_batches:
-        metrics.update(found.answers, {name: tensors[name] for name in task.axes})
+        metrics.update(found.outputs | found.answers, {name: tensors[name] for name in task.axes})
         total += float(np.sum(found.losses * found.weights, dtype=np.float64))
         weight += float(np.sum(found.weights, dtype=np.float64))
     return {"loss": total / max(weight, 1e-9), **metrics.result()}
 
 
-def calibrate(evaluator: Evaluator, task: Task, arrays: TokenArrays, tell: Callable[[str], None]) -> dict[str, float]:
+def calibrate(evaluator: Evaluator, task: Task, arrays: Arrays, tell: Callable[[str], None]) -> dict[str, float]:
     """Let the task learn from what the trained model says to validation, or an even part of it; see `Task.calibrate`.
 
     Args:
@@ -84,6 +82,8 @@ def calibrate(evaluator: Evaluator, task: Task, arrays: TokenArrays, tell: Calla
         arrays: of the validation set; of a large one as much is taken as fits into memory.
         tell: is given a line for the user.
     """
+    assert isinstance(arrays, TokenArrays)
+    assert task.num_outputs is not None
     arrays = _calibration_examples(arrays, task.num_outputs, tell)
     outputs: dict[str, list[np.ndarray]] = {}
     targets: dict[str, list[np.ndarray]] = {name: [] for name in task.axes}
@@ -122,19 +122,19 @@ class TFEvaluator:
         self._answers = Answers(task)
         self._compiled = tf.function(tf_evaluation_step(model, task, dtype), autograph=False, reduce_retracing=True)
 
-    def evaluated(self, arrays: TokenArrays, batch_size: int = EXAMPLES_AT_ONCE) -> Iterator[Batch]:
+    def evaluated(self, arrays: Arrays, batch_size: int = EXAMPLES_AT_ONCE) -> Iterator[Batch]:
         """See `Evaluator.evaluated`."""
         for tensors in batches(arrays, evaluation_steps("ragged", arrays.lengths, batch_size)):
             yield self._answers(tensors, *self._compiled(without_indices(tensors)))
 
 
 def tf_evaluation_step(model: TaskModel, task: Task, dtype: str) -> Callable[[dict[str, tf.Tensor]], tuple]:
-    """What is compiled to evaluate a part with TensorFlow: tensors → outputs, losses, weights."""
+    """What is compiled to evaluate a part with TensorFlow: tensors → kept outputs, losses, weights."""
 
     def step(tensors: dict[str, tf.Tensor]) -> tuple:
         batch = TokenBatch.from_tensors(tensors, task.axes)
         outputs = task.forward(model.view(dtype), batch)
-        return outputs, *task.evaluation_loss(outputs, batch)
+        return task.kept(outputs, batch), *task.evaluation_loss(outputs, batch)
 
     return step
 
@@ -148,7 +148,9 @@ class Answers:
 
     def __init__(self, task: Task):
         self.axes = task.axes
-        self._answer = tf.function(task.answer, autograph=False, reduce_retracing=True)
+        self._answer: Callable[..., Any] = lambda outputs: {}
+        if isinstance(task, AnsweringTask):
+            self._answer = tf.function(task.answer, autograph=False, reduce_retracing=True)
 
     def __call__(self, tensors: dict[str, Any], outputs: dict[str, Any], losses: Any, weights: Any) -> Batch:
         """The answers of a part, without the examples that only fill up.

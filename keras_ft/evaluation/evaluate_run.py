@@ -17,6 +17,7 @@ from keras_ft.run_folder import RunFolder
 from keras_ft.shown import to_stderr
 from keras_ft.tasks.encode import encode, read_examples
 from keras_ft.tasks.model import load_model
+from keras_ft.tasks.registry import check_task
 
 
 def evaluate_run(folder: AnyPath, data: str, report: Path | None = None) -> dict[str, float]:
@@ -34,14 +35,18 @@ def evaluate_run(folder: AnyPath, data: str, report: Path | None = None) -> dict
         raise RequestError(f"--report {report} is a folder; give the name of an .html file")
     run = RunFolder.opened(folder)
     recipe = run.read_recipe()
-    sources = find_sources(data, split="test")
+    kind, options = check_task(recipe)
+    sources = find_sources(data, "test", kind.division(options))
     trained = load_model(run.model)
     evaluator = TFEvaluator(trained.model, trained.task, recipe.train.precision)
     rows = read_examples(trained.task, sources, recipe.data.columns)
     with tempfile.TemporaryDirectory() as scratch:
         chunks = encode(trained.task, trained.pretrained.tokenizer, rows)
         arrays = write_arrays(Path(scratch), "", lambda _: chunks, trained.task.axes)
-        origin = Origin.of(sources, recipe.data.columns, arrays)
+        examples = trained.task.examples(arrays)
+        if not examples.num_examples:
+            raise RequestError(f"{data} is too short to be evaluated: it should have more than one token")
+        origin = Origin.of(sources, recipe.data.columns, examples, trained.pretrained.tokenizer)
         metrics, predictions = evaluate_and_record(evaluator, trained.task, origin)
         if report is not None:
             mistakes = worst_mistakes(trained.task, origin, predictions, to_stderr)

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from keras_ft.batch import TokenBatch
 from keras_ft.layers.task_model import ModelView
-from keras_ft.tasks.base import Task
+from keras_ft.tasks.base import AnsweringTask, Task
 from keras_ft.tasks.model import TrainedModel
 from keras_ft.text.wordpiece import WordPieceTokenizer
 
@@ -34,6 +34,7 @@ def answer_texts(
     batch = TokenBatch.from_lengths(
         sequences.ids.flat_values, sequences.ids.row_lengths(), sequences.segments.flat_values
     )
+    assert isinstance(task, AnsweringTask)
     answers = task.answer(task.forward(view, batch), top_k)
     return {**answers, "truncated": sequences.truncated}
 

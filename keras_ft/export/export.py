@@ -15,6 +15,7 @@ from keras_ft.export.verify import Decisions, Verification, record_expected, ver
 from keras_ft.export.warmup import write_warmup_requests
 from keras_ft.paths import AnyPath, child_folders, is_remote, push, working_folder
 from keras_ft.run_folder import RunFolder
+from keras_ft.tasks.base import AnsweringTask
 from keras_ft.tasks.model import TrainedModel, load_model
 from keras_ft.tasks.samples import HARD_TEXTS, read_samples
 
@@ -131,6 +132,7 @@ def _record_answers(
     decisions = None
     if "scores" in plain:
         ranking = answers["scores"] if top_k != 1 else Predictor(trained, dtype, top_k=2)(columns)["scores"]
+        assert isinstance(trained.task, AnsweringTask)
         decisions = Decisions(_nested(ranking), trained.task.score_threshold)
     record_expected(folder, dtype, dict.fromkeys(names, columns), dict.fromkeys(names, plain), decisions)
 

@@ -10,7 +10,7 @@ import numpy as np
 from keras_ft.errors import WorkError
 from keras_ft.export.score_settings import score_notes, score_settings
 from keras_ft.presets.bert_checkpoint import BACKBONE_FROM_CONFIG, is_kernel, variables
-from keras_ft.presets.hugging_face import WEIGHTS
+from keras_ft.presets.safetensors_files import WEIGHTS
 from keras_ft.tasks.classification import Classification
 from keras_ft.tasks.model import TrainedModel
 from keras_ft.text.tokenizer_json import write_tokenizer_json

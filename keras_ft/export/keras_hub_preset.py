@@ -9,7 +9,8 @@ from keras_ft.errors import RequestError, WorkError
 from keras_ft.export.score_settings import score_notes, score_settings
 from keras_ft.layers.arithmetic import Arithmetic
 from keras_ft.presets.bert_checkpoint import variables
-from keras_ft.presets.pretrained import BACKBONE_KEYS, Pretrained
+from keras_ft.presets.family import BERT
+from keras_ft.presets.pretrained import Pretrained
 from keras_ft.presets.sidecar import FILE, write_sidecar
 from keras_ft.tasks.classification import Classification
 from keras_ft.tasks.model import TrainedModel
@@ -69,7 +70,7 @@ def _has_head(task: Classification) -> bool:
 def _backbone(pretrained: Pretrained) -> Any:
     import keras_hub
 
-    sizes = {key: getattr(pretrained.backbone, key) for key in BACKBONE_KEYS}
+    sizes = {key: getattr(pretrained.backbone, key) for key in BERT.keys}
     backbone = keras_hub.models.BertBackbone(**sizes, dropout=DROPOUT, dtype="float32")
     for (_, theirs), (_, ours) in zip(variables(backbone), variables(pretrained.backbone), strict=True):
         theirs.assign(ours)

@@ -51,7 +51,7 @@ def suggestions(survey: Survey) -> list[Suggestion]:
 
 def _max_length(survey: Survey) -> Iterator[Suggestion]:
     lengths, now = survey.train.rows.length, survey.max_length
-    cut = int((lengths > now).sum())
+    cut = 0 if survey.cut_at is None else int((lengths > now).sum())
     wanted = int(np.percentile(lengths, 100 * WHOLE, method="inverted_cdf"))
     better = min(-(-wanted // ROUND_TO) * ROUND_TO, survey.positions)
     if now > survey.positions:
@@ -67,7 +67,7 @@ def _batch_size(survey: Survey) -> Iterator[Suggestion]:
     train = survey.recipe.train
     if train.batch_size is None:
         return
-    rows, size = len(survey.train), train.batch_size
+    rows, size = len(survey.example_lengths(survey.train)), train.batch_size
     if rows / size < FEWEST_STEPS:
         better = max(SMALLEST_BATCH, 2 ** int(np.log2(max(1.0, rows / FEWEST_STEPS))))
         if better < size:
@@ -75,7 +75,7 @@ def _batch_size(survey: Survey) -> Iterator[Suggestion]:
             yield Suggestion(
                 "train.batch_size", size, better, f"{counted(rows, 'row')} make {steps} an epoch at {size}"
             )
-    kept = np.minimum(survey.train.rows.length, survey.max_length)
+    kept = survey.example_lengths(survey.train)
     tokens = np.array([kept[batch].sum() for batch in plan(kept, train.seed, 0, batch_size=size)])
     if tokens.max() > max(LARGE, UNEVEN * tokens.mean()):
         better = max(int(tokens.mean()), survey.max_length)

@@ -38,9 +38,9 @@ def has_tail(histogram: list[dict[str, int]]) -> bool:
     return last["to"] - last["from"] > first["to"] - first["from"]
 
 
-def truncation(lengths: np.ndarray, max_length: int) -> dict[str, Any]:
-    """What is lost at a limit."""
-    over = lengths - max_length
+def truncation(lengths: np.ndarray, limit: int | None) -> dict[str, Any]:
+    """What is lost at a limit, if there is one."""
+    over = lengths - (lengths.max(initial=0) if limit is None else limit)
     cut = over > 0
     lost, tokens = int(over[cut].sum()), int(lengths.sum())
     return {
@@ -55,13 +55,12 @@ def padding(lengths: np.ndarray, max_length: int, train: TrainSection) -> dict[s
     """The share of all places that would be padding: at a fixed length, to the longest of each batch, and here."""
     if not len(lengths):
         return {}
-    kept = np.minimum(lengths, max_length)
     sizes = {"batch_size": train.batch_size, "tokens_per_batch": train.tokens_per_batch}
-    batches = plan(kept, train.seed, 0, **sizes, window=1)
-    longest = sum(len(batch) * int(kept[batch].max()) for batch in batches)
-    tokens = int(kept.sum())
+    batches = plan(lengths, train.seed, 0, **sizes, window=1)
+    longest = sum(len(batch) * int(lengths[batch].max()) for batch in batches)
+    tokens = int(lengths.sum())
     return {
-        "fixed_length": round(1 - tokens / (len(kept) * max_length), 4),
+        "fixed_length": round(1 - tokens / (len(lengths) * max_length), 4),
         "longest_of_batch": round(1 - tokens / longest, 4),
         "keras_ft": 0.0,
     }

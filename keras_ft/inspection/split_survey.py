@@ -17,7 +17,7 @@ from keras_ft.inspection.normal_text import normalize
 from keras_ft.inspection.row_index import RowIndex
 from keras_ft.inspection.sample import Sample
 from keras_ft.inspection.tally import Refusals, Tally
-from keras_ft.inspection.tokens import TokenCounter, Tokens
+from keras_ft.inspection.tokens import Counter, Tokens
 from keras_ft.tasks.base import Task
 from keras_ft.tasks.encode import read_examples
 
@@ -104,7 +104,7 @@ def survey_split(
     kind: type[Task],
     sources: list[Source],
     columns: dict[str, str],
-    counter: TokenCounter,
+    counter: Counter,
     label_numbers: dict[str, int],
     tell: Tell,
 ) -> SplitSurvey:
@@ -122,15 +122,17 @@ def survey_split(
     survey = SplitSurvey(name, label_numbers)
     chunks = tracked(_readable(survey, kind, sources, columns), f"Reading {name}", tell, size=lambda pair: len(pair[0]))
 
-    def count(chunk: Labelled) -> Tokens:
-        return counter([chunk[0].columns[column] for column in kind.text_columns])
-
-    for (rows, labels), tokens in in_threads(count, chunks):
-        parts = [rows.columns[column] for column in kind.text_columns]
-        texts = parts[0] if len(parts) == 1 else ["\n".join(part) for part in zip(*parts, strict=True)]
-        survey.add(rows, labels, texts, tokens)
+    for (rows, labels), tokens in in_threads(lambda chunk: counter(chunk[0]), chunks):
+        survey.add(rows, labels, _texts(kind, rows), tokens)
     survey.rows.finish()
     return survey
+
+
+def _texts(kind: type[Task], rows: Rows) -> list[str]:
+    """The text columns of each row joined."""
+    parts = [rows.columns[name] for name in kind.feature_columns if name not in kind.optional_columns]
+    texts = [["\n".join(value) if isinstance(value, list) else value for value in part] for part in parts]
+    return texts[0] if len(texts) == 1 else ["\n".join(part) for part in zip(*texts, strict=True)]
 
 
 def _readable(

@@ -24,14 +24,14 @@ def statistics(survey: Survey) -> dict[str, dict[str, Any]]:
         "refused": sum(split.refused.count for split in survey.splits.values()),
         "distinct_texts": len(np.unique(exact)),
         "length": distribution(lengths),
-        "truncated": truncation(lengths, survey.max_length),
+        "truncated": truncation(lengths, survey.cut_at),
     }
     return splits
 
 
 def _of_split(survey: Survey, split: SplitSurvey) -> dict[str, Any]:
     rows = split.rows
-    special = 1 + len(survey.kind.text_columns)
+    special = 1 + len(survey.kind.feature_columns)
     tokens = int(rows.length.sum()) - special * len(rows)
     return {
         "records": split.columns.records,
@@ -40,8 +40,8 @@ def _of_split(survey: Survey, split: SplitSurvey) -> dict[str, Any]:
         "columns": _columns(survey, split),
         "labels": _labels(survey, split),
         "length": distribution(rows.length),
-        "truncated": truncation(rows.length, survey.max_length),
-        "padding": padding(rows.length, survey.max_length, survey.recipe.train),
+        "truncated": truncation(rows.length, survey.cut_at),
+        "padding": padding(survey.example_lengths(split), survey.max_length, survey.recipe.train),
         "distinct_texts": len(np.unique(rows.exact)),
         "repeated_texts": int((first_alike(rows.normal) != np.arange(len(rows))).sum()),
         "unknown_tokens": round(split.unknown_tokens / tokens, 6) if tokens else 0.0,
@@ -52,7 +52,7 @@ def _of_split(survey: Survey, split: SplitSurvey) -> dict[str, Any]:
 
 
 def _columns(survey: Survey, split: SplitSurvey) -> dict[str, dict[str, Any]]:
-    wanted = [*survey.kind.text_columns, *survey.kind.target_columns]
+    wanted = [*survey.kind.feature_columns, *survey.kind.target_columns]
     read_as = {writable(survey.recipe.data.columns.get(name, name)): name for name in wanted}
     found = split.columns.to_json()
     return {name: {**column, "read_as": read_as.get(name)} for name, column in found.items()}

@@ -9,11 +9,12 @@ import numpy as np
 from keras_ft.data.sources import sources_of
 from keras_ft.inspection.languages import Languages, languages_of
 from keras_ft.inspection.split_survey import SplitSurvey, Tell, survey_split
-from keras_ft.inspection.tokens import TokenCounter
+from keras_ft.inspection.tokens import counter_of
 from keras_ft.presets.pretrained import Pretrained
 from keras_ft.recipe import Recipe
 from keras_ft.tasks.base import Task
-from keras_ft.tasks.registry import check_task
+from keras_ft.tasks.registry import check_backbone, check_task
+from keras_ft.text.wordpiece import WordPieceTokenizer
 
 
 @dataclass
@@ -50,6 +51,18 @@ class Survey:
         """Tokens that the recipe leaves of a text."""
         return self.recipe.data.max_length
 
+    @property
+    def cut_at(self) -> int | None:
+        """Tokens that the recipe leaves of a row; None where rows are joined and cut into blocks."""
+        return self.kind.cut_at(self.options, self.max_length)
+
+    def example_lengths(self, split: SplitSurvey) -> np.ndarray:
+        """Tokens of each example that the rows of a split make."""
+        if self.cut_at is not None:
+            return np.minimum(split.rows.length, self.cut_at)
+        tokens = int(split.rows.length.sum())
+        return np.full(-(-tokens // self.max_length), self.max_length)
+
     @cached_property
     def label_counts(self) -> dict[str, np.ndarray]:
         """Split → how many rows have each label, `(labels,)`."""
@@ -74,8 +87,9 @@ def survey(recipe: Recipe, pretrained: Pretrained, tell: Tell) -> Survey:
         RequestError: the recipe or the name of a file is wrong.
     """
     kind, options = check_task(recipe)
-    sources = sources_of(recipe.data)
-    counter = TokenCounter(pretrained.tokenizer)
+    check_backbone(kind, pretrained)
+    sources = sources_of(recipe.data, kind.division(options))
+    counter = counter_of(kind, options, pretrained)
     numbers: dict[str, int] = {}
     splits = {
         name: survey_split(name, kind, found, recipe.data.columns, counter, numbers, tell)
@@ -88,6 +102,6 @@ def survey(recipe: Recipe, pretrained: Pretrained, tell: Tell) -> Survey:
         splits=splits,
         label_names=list(numbers),
         positions=pretrained.backbone.max_sequence_length,
-        lowercases=pretrained.tokenizer.lowercase,
+        lowercases=isinstance(pretrained.tokenizer, WordPieceTokenizer) and pretrained.tokenizer.lowercase,
         backbone=pretrained.name,
     )

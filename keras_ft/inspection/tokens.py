@@ -1,11 +1,23 @@
 """How a tokenizer takes the texts: whole lengths, unknown tokens, words in pieces."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from keras_ft.data.rows import Rows
+from keras_ft.presets.pretrained import Pretrained
+from keras_ft.tasks.base import Task
+from keras_ft.tasks.encode import Encoder
+from keras_ft.tasks.language import LanguageTask
+from keras_ft.text.load import Tokenizer
 from keras_ft.text.wordpiece import WordPieceTokenizer
+
+UNCUT = 2**30  # tokens
+Counter = Callable[[Rows], "Tokens"]
+"""Threads may share it."""
 
 
 @dataclass
@@ -13,7 +25,7 @@ class Tokens:
     """What tokenizing some rows gave.
 
     Attributes:
-        lengths: `(rows,)` tokens of all text columns and the special tokens round them, nothing cut.
+        lengths: `(rows,)` tokens of all columns and the special tokens round them, nothing cut.
         in_text: `(rows,)` the same without the special tokens.
         unknown: `(rows,)` unknown tokens.
         continuing: tokens of all rows that continue a word.
@@ -25,10 +37,38 @@ class Tokens:
     continuing: int
 
 
-class TokenCounter:
-    """Lists of texts, one a column → their `Tokens`; threads may share it."""
+def counter_of(kind: type[Task], options: Any, pretrained: Pretrained) -> Counter:
+    """What counts the tokens of a task's rows.
 
-    def __init__(self, tokenizer: WordPieceTokenizer):
+    Args:
+        kind: the task.
+        options: of the task.
+        pretrained: its tokenizer.
+    """
+    if issubclass(kind, LanguageTask):
+        return FramedTokenCounter(kind.from_data([], options, pretrained.pooling, UNCUT), pretrained.tokenizer)
+    assert isinstance(pretrained.tokenizer, WordPieceTokenizer)
+    return TokenCounter(pretrained.tokenizer, kind.feature_columns)
+
+
+class FramedTokenCounter:
+    """Counts as the task itself frames the texts; byte pairs know no unknown tokens."""
+
+    def __init__(self, task: Task, tokenizer: Tokenizer):
+        self._encoder = Encoder(task, tokenizer)
+
+    def __call__(self, rows: Rows) -> Tokens:
+        """Count."""
+        lengths = self._encoder(rows)["lengths"].astype(np.int64)
+        return Tokens(lengths, lengths, np.zeros_like(lengths), 0)
+
+
+class TokenCounter:
+    """Counts the tokens of [CLS] a [SEP], or of [CLS] a [SEP] b [SEP]."""
+
+    def __init__(self, tokenizer: WordPieceTokenizer, columns: tuple[str, ...]):
+        self._columns = columns
+
         @tf.function(autograph=False)
         def tokenize(texts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             ids = tokenizer.tokenize(texts)
@@ -38,8 +78,9 @@ class TokenCounter:
         self._unknown = tokenizer.vocabulary.unk_id
         self._continues = np.array([token.startswith(tokenizer.continuation) for token in tokenizer.vocabulary.tokens])
 
-    def __call__(self, columns: list[list[str]]) -> Tokens:
+    def __call__(self, rows: Rows) -> Tokens:
         """Count."""
+        columns = [rows.columns[name] for name in self._columns]
         in_text = np.zeros(len(columns[0]), np.int64)
         unknown = np.zeros_like(in_text)
         continuing = 0

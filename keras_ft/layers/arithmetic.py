@@ -14,3 +14,6 @@ class Arithmetic:
 
     hidden_act: str = "gelu_new"
     layer_norm_epsilon: float = 1e-12
+
+
+GPT2_ARITHMETIC = Arithmetic("gelu_new", 1e-5)  # what keras-hub's GPT2Backbone computes

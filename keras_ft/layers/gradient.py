@@ -10,17 +10,18 @@ Tensor = Any
 Gradient = Callable[[Tensor], Tensor]
 
 
-def with_gradient(function: Callable[[Tensor], tuple[Tensor, Gradient]]) -> Callable[[Tensor], Tensor]:
+def with_gradient(function: Callable[..., tuple[Tensor, Callable[[Tensor], Any]]]) -> Callable[..., Tensor]:
     """Let automatic differentiation use the gradient that a function returns beside its value.
 
     Args:
-        function: one tensor → its value, and a function from the gradient at that value to the one at the tensor.
+        function: tensors → their value, and a function from the gradient at that value to the one at the tensor, or to
+            a tuple of those at the tensors.
     """
 
-    def adapted(values: Tensor) -> tuple[Tensor, Callable[..., Tensor]]:
-        output, gradient = function(values)
+    def adapted(*values: Tensor) -> tuple[Tensor, Callable[..., Any]]:
+        output, gradient = function(*values)
 
-        def of(*upstreams: Tensor, upstream: Tensor | None = None) -> Tensor:  # backends name it differently
+        def of(*upstreams: Tensor, upstream: Tensor | None = None) -> Any:  # backends name it differently
             return gradient(upstreams[0] if upstream is None else upstream)
 
         return output, of

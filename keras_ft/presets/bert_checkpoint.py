@@ -1,17 +1,14 @@
 """What every BERT checkpoint has in common, whoever wrote it: the keys of its config and the names of its weights."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from keras_ft.errors import RequestError
-from keras_ft.layers.activation import INFERENCE as ACTIVATIONS
 from keras_ft.layers.arithmetic import Arithmetic
 from keras_ft.layers.transformer_layer import layer_variables
-from keras_ft.presets.pretrained import new_backbone
+from keras_ft.presets.checkpoint import Tensors, assign, check_config
+from keras_ft.presets.family import BERT, new_backbone
 
 # keras-hub's argument: the key in config.json and bert_config.json
 BACKBONE_FROM_CONFIG = {
@@ -23,51 +20,31 @@ BACKBONE_FROM_CONFIG = {
     "max_sequence_length": "max_position_embeddings",
     "num_segments": "type_vocab_size",
 }
+DEFAULTS = {"type_vocab_size": 2, "max_position_embeddings": 512, "layer_norm_eps": 1e-12, "hidden_act": "gelu"}
 
 
-def read_config(path: Path, name: str) -> dict[str, Any]:
-    """A checkpoint's config, with what it leaves out filled in.
+def complete(config: dict[str, Any], path: Path, name: str) -> dict[str, Any]:
+    """A BERT's config with what it leaves out filled in.
 
     Args:
-        path: `config.json` or `bert_config.json`.
+        config: of the checkpoint.
+        path: where it was read, for messages.
         name: how the recipe called the checkpoint, for messages.
 
     Raises:
-        RequestError: it cannot be read, or does not describe a BERT as ours.
+        RequestError: it does not describe a BERT as ours.
     """
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RequestError(f"backbone {name}: cannot read {path} ({error})") from None
-    if not isinstance(config, dict):
-        raise RequestError(f"backbone {name}: {path} should be a JSON object")
-    if config.get("model_type", "bert") != "bert":
-        raise RequestError(f"backbone {name}: {path} describes a {config['model_type']} model; only bert is supported")
-    defaults: dict[str, Any] = {
-        "type_vocab_size": 2,
-        "max_position_embeddings": 512,
-        "layer_norm_eps": 1e-12,
-        "hidden_act": "gelu",
-    }
-    config = defaults | config
-    missing = [key for key in BACKBONE_FROM_CONFIG.values() if key not in config]
-    if missing:
-        raise RequestError(f"backbone {name}: {path} lacks {', '.join(missing)}")
-    for key in BACKBONE_FROM_CONFIG.values():
-        if not isinstance(config[key], int) or config[key] < 1:
-            raise RequestError(f"backbone {name}: {path} has {key} {config[key]!r}; it should be a positive number")
-    if config["hidden_act"] not in ACTIVATIONS:
-        raise RequestError(
-            f"backbone {name}: {path} has hidden_act {config['hidden_act']!r}; known: {', '.join(ACTIVATIONS)}"
-        )
+    where = f"backbone {name}: {path}"
+    config = DEFAULTS | config
+    check_config(config, BACKBONE_FROM_CONFIG.values(), "hidden_act", where)
     if config.get("position_embedding_type", "absolute") != "absolute":
-        raise RequestError(f"backbone {name}: {path} has {config['position_embedding_type']} positions; only absolute")
+        raise RequestError(f"{where} has {config['position_embedding_type']} positions; only absolute")
     return config
 
 
 def backbone_of(config: dict[str, Any]) -> Any:
     """A backbone of this config's sizes, with fresh weights."""
-    return new_backbone({ours: config[theirs] for ours, theirs in BACKBONE_FROM_CONFIG.items()})
+    return new_backbone(BERT, {ours: config[theirs] for ours, theirs in BACKBONE_FROM_CONFIG.items()})
 
 
 def arithmetic_of(config: dict[str, Any]) -> Arithmetic:
@@ -75,7 +52,7 @@ def arithmetic_of(config: dict[str, Any]) -> Arithmetic:
     return Arithmetic(config["hidden_act"], float(config["layer_norm_eps"]))
 
 
-def fill(backbone: Any, tensors: dict[str, np.ndarray], path: Path) -> bool:
+def fill(backbone: Any, tensors: Tensors, path: Path) -> bool:
     """Assign every weight; the pooler alone may be absent.
 
     Args:
@@ -91,15 +68,15 @@ def fill(backbone: Any, tensors: dict[str, np.ndarray], path: Path) -> bool:
     """
     has_pooler = "pooler.dense.weight" in tensors
     for name, variable in variables(backbone):
-        if name.startswith("pooler.") and not has_pooler:
-            continue
-        tensor = tensors.get(name)
-        if tensor is None:
-            raise RequestError(f"{path} has no tensor '{name}'; it is not a BERT checkpoint")
-        if tensor.size != np.prod(variable.shape):
-            raise RequestError(f"{path}: '{name}' is {tensor.shape}, its config wants {tuple(variable.shape)}")
-        variable.assign(tensor.reshape(variable.shape))
+        if has_pooler or not name.startswith("pooler."):
+            assign(name, [variable], tensors, path, "BERT")
     return has_pooler
+
+
+def canonical(name: str) -> str:
+    """A tensor's name without the prefix of task models, with layer norms named as today."""
+    name = name.removeprefix("bert.")
+    return name.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias")
 
 
 def is_kernel(name: str) -> bool:

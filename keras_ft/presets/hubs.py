@@ -6,16 +6,25 @@ import sys
 from pathlib import Path
 
 from keras_ft.errors import RequestError, WorkError
+from keras_ft.presets.family import BERT, FAMILIES
 
 HF = "hf://"
 KAGGLE = "kaggle://"
 WEIGHTS = ["model.safetensors", "model.safetensors.index.json", "model.weights.h5", "model.weights.json"]
-# What a BERT needs, of a transformers repository and of a keras-hub preset; not the copies for other frameworks.
+# What is needed of a transformers repository and of a keras-hub preset; not the copies for other frameworks.
 FILES = [
     "config.json",
     *WEIGHTS,
     *("model-*-of-*.safetensors", "model_*.weights.h5"),
-    *("vocab.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),
+    *(
+        "vocab.txt",
+        "vocab.json",
+        "merges.txt",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "special_tokens_map.json",
+        "added_tokens.json",
+    ),
     "1_Pooling/config.json",
     *("keras_ft.json", "metadata.json"),
     "assets/tokenizer/*",
@@ -26,7 +35,8 @@ def fetch_hugging_face(name: str) -> Path:
     """The local folder of `hf://org/name` or `hf://org/name@revision`; the config comes first, and then the rest.
 
     Raises:
-        RequestError: there is no such repository or revision, it is private or gated, or it holds no BERT.
+        RequestError: there is no such repository or revision, it is private or gated, or holds no model of a known
+            family.
         WorkError: it could not be fetched.
     """
     repository, _, revision = name.removeprefix(HF).partition("@")
@@ -119,20 +129,20 @@ def _snapshot(name: str, repository: str, revision: str | None, files: list[str]
 
 
 def _check_family(name: str, path: Path) -> None:
-    """Refuse what is no BERT before its weights are fetched."""
+    """Refuse what is of no known family before its weights are fetched."""
     if not path.is_file():
         raise RequestError(f"backbone {name} has no config.json: it holds no model that can be read here")
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
-        family = config.get("class_name", "") if "registered_name" in config else config.get("model_type", "bert")
+        family = config.get("class_name", "") if "registered_name" in config else config.get("model_type", BERT.name)
     except (ValueError, AttributeError):
         raise RequestError(f"backbone {name}: its config.json is not a JSON object") from None
-    if family not in ("bert", "BertBackbone"):
-        raise RequestError(f"backbone {name} is a {family} model; only bert is supported")
+    if family not in [known for each in FAMILIES.values() for known in (each.name, each.backbone)]:
+        raise RequestError(f"backbone {name} is a {family} model; supported are {', '.join(FAMILIES)}")
 
 
 def cached_models() -> list[str]:
-    """The BERTs in both hubs' caches, as `backbone:` takes them."""
+    """The models in both hubs' caches, as `backbone:` takes them."""
     return [*_cached_hugging_face(), *_cached_kaggle()]
 
 
@@ -153,7 +163,7 @@ def _cached_kaggle() -> list[str]:
 
 
 def _is_whole(config: Path) -> bool:
-    """Whether a cached config is a BERT's and has weights beside it."""
+    """Whether a cached config is that of a known family and has weights beside it."""
     try:
         _check_family("", config)
     except RequestError:

@@ -1,74 +1,60 @@
-"""Hugging Face folders: `config.json`, `model.safetensors` (or its shards), `vocab.txt` or `tokenizer.json`."""
+"""Hugging Face folders: `config.json`, `model.safetensors` (or its shards), and a tokenizer's files."""
 
 from pathlib import Path
-
-import numpy as np
+from typing import Any
 
 from keras_ft.errors import RequestError
-from keras_ft.presets.bert_checkpoint import arithmetic_of, backbone_of, fill, is_kernel, read_config
+from keras_ft.presets import bert_checkpoint, gpt2_checkpoint
+from keras_ft.presets.checkpoint import read_config
+from keras_ft.presets.family import BERT, FAMILIES, GPT2
 from keras_ft.presets.pretrained import Pretrained, check_vocabulary
+from keras_ft.presets.safetensors_files import read_safetensors
+from keras_ft.text.byte_pair import BytePairTokenizer
 from keras_ft.text.vocabulary import read_json
 from keras_ft.text.wordpiece import WordPieceTokenizer
 
-WEIGHTS = "model.safetensors"
-INDEX = "model.safetensors.index.json"
-
 
 def load_hugging_face(folder: Path, name: str) -> Pretrained:
-    """Load a BERT saved by transformers.
+    """Load a BERT or a GPT-2 saved by transformers.
 
     Args:
         folder: holds `config.json`, `model.safetensors` and a tokenizer.
         name: how the recipe called it, for messages.
 
     Raises:
-        RequestError: a file is missing or corrupt, the model is not a BERT, or a weight has another shape.
+        RequestError: a file is missing or corrupt, the model is of no known family, or a weight has another shape.
     """
-    config = read_config(folder / "config.json", name)
-    files = _weight_files(folder, name)
-    backbone = backbone_of(config)
-    tensors: dict[str, np.ndarray] = {}
-    for file in files:
-        tensors |= _read_weights(file)
-    has_pooler = fill(backbone, tensors, files[0] if len(files) == 1 else folder / INDEX)
+    path = folder / "config.json"
+    config = read_config(path, name)
+    family = config.get("model_type", BERT.name)
+    if family not in FAMILIES:
+        known = ", ".join(FAMILIES)
+        raise RequestError(f"backbone {name}: {path} describes a {family} model; supported are {known}")
+    load = _load_gpt2 if family == GPT2.name else _load_bert
+    pretrained = load(folder, name, config)
+    check_vocabulary(name, pretrained.backbone, pretrained.tokenizer)
+    return pretrained
+
+
+def _load_bert(folder: Path, name: str, config: dict[str, Any]) -> Pretrained:
+    config = bert_checkpoint.complete(config, folder / "config.json", name)
+    backbone = bert_checkpoint.backbone_of(config)
+    tensors, path = read_safetensors(folder, name)
+    named = {bert_checkpoint.canonical(key): tensor for key, tensor in tensors.items()}
+    turned = {key: tensor.T if bert_checkpoint.is_kernel(key) else tensor for key, tensor in named.items()}
+    has_pooler = bert_checkpoint.fill(backbone, turned, path)
     tokenizer = WordPieceTokenizer.from_hugging_face(folder)
-    check_vocabulary(name, backbone, tokenizer)
-    return Pretrained(name, backbone, arithmetic_of(config), tokenizer, _pooling(folder, has_pooler))
+    return Pretrained(name, backbone, bert_checkpoint.arithmetic_of(config), tokenizer, _pooling(folder, has_pooler))
 
 
-def _weight_files(folder: Path, name: str) -> list[Path]:
-    if (folder / WEIGHTS).is_file():
-        return [folder / WEIGHTS]
-    if (folder / INDEX).is_file():
-        shards = read_json(folder / INDEX).get("weight_map")
-        if not isinstance(shards, dict) or not shards or not all(isinstance(v, str) for v in shards.values()):
-            raise RequestError(f"{folder / INDEX} has no weight_map; fetch or copy it again")
-        return sorted({folder / shard for shard in shards.values()})
-    raise RequestError(
-        f"backbone {name}: {folder / WEIGHTS} does not exist; where there is only pytorch_model.bin, "
-        "load it in transformers and call save_pretrained(FOLDER, safe_serialization=True)"
-    )
-
-
-def _read_weights(path: Path) -> dict[str, np.ndarray]:
-    """The tensors by the names that are used today, kernels as `(inputs, outputs)`."""
-    from safetensors import SafetensorError, safe_open
-
-    if not path.is_file():
-        raise RequestError(f"{path} does not exist; fetch or copy it again")
-    try:
-        with safe_open(path, framework="np") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys() if "position_ids" not in name}  # noqa: SIM118
-    except (SafetensorError, ValueError, TypeError, KeyError) as error:
-        raise RequestError(f"{path} is corrupt ({error}); fetch or copy it again") from None
-    named = {_canonical(name): tensor.astype("float32", copy=False) for name, tensor in tensors.items()}
-    return {name: tensor.T if is_kernel(name) else tensor for name, tensor in named.items()}
-
-
-def _canonical(name: str) -> str:
-    """The name without the prefix of task models, with layer norms named as today."""
-    name = name.removeprefix("bert.")
-    return name.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias")
+def _load_gpt2(folder: Path, name: str, config: dict[str, Any]) -> Pretrained:
+    config = gpt2_checkpoint.complete(config, folder / "config.json", name)
+    backbone = gpt2_checkpoint.backbone_of(config)
+    tensors, path = read_safetensors(folder, name)
+    named = {gpt2_checkpoint.canonical(key): tensor for key, tensor in tensors.items()}
+    gpt2_checkpoint.fill(backbone, named, path)
+    tokenizer = BytePairTokenizer.from_files(folder / "vocab.json", folder / "merges.txt")
+    return Pretrained(name, backbone, gpt2_checkpoint.arithmetic_of(config), tokenizer, pooling=None)
 
 
 def _pooling(folder: Path, has_pooler: bool) -> str:

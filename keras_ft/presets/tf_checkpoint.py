@@ -11,7 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 from keras_ft.errors import RequestError
-from keras_ft.presets.bert_checkpoint import arithmetic_of, backbone_of, fill, read_config
+from keras_ft.presets.bert_checkpoint import arithmetic_of, backbone_of, complete, fill
+from keras_ft.presets.checkpoint import read_config
 from keras_ft.presets.pretrained import Pretrained, check_vocabulary
 from keras_ft.text.vocabulary import Vocabulary
 from keras_ft.text.wordpiece import WordPieceTokenizer
@@ -33,7 +34,7 @@ def load_tf_checkpoint(folder: Path, name: str) -> Pretrained:
     Raises:
         RequestError: a file is missing or corrupt, or a weight has another shape.
     """
-    config = read_config(folder / CONFIG, name)
+    config = complete(read_config(folder / CONFIG, name), folder / CONFIG, name)
     prefix = _checkpoint(folder, name)
     backbone = backbone_of(config)
     has_pooler = fill(backbone, _read_weights(prefix), prefix)

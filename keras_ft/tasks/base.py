@@ -7,12 +7,14 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 
 from keras_ft.batch import Axis, TokenBatch
+from keras_ft.data.arrays import Arrays, TokenArrays
+from keras_ft.data.readers.plain_text import Division
 from keras_ft.data.rows import Rows
 from keras_ft.layers.random import Key
 from keras_ft.layers.task_model import ModelView
 from keras_ft.recipe import Section
 from keras_ft.text.assemble import Sequences
-from keras_ft.text.wordpiece import WordPieceTokenizer
+from keras_ft.text.load import Tokenizer
 
 Tensor = Any
 
@@ -25,7 +27,7 @@ class Metrics(Protocol):
         """The metrics' names."""
 
     def update(self, answers: dict[str, np.ndarray], targets: dict[str, np.ndarray]) -> None:
-        """Add a batch: what `answer` gave, and the targets of the same examples."""
+        """Add a batch: what was kept of the outputs and what `answer` gave, and the targets of the same examples."""
 
     def result(self) -> dict[str, float]:
         """Name → value over all examples so far."""
@@ -34,21 +36,50 @@ class Metrics(Protocol):
 class Task(ABC):
     """A task is plain settings and what it learned from its data; weights come in as a view.
 
-    `forward` and `loss` use keras.ops alone; `features` and `answer` use tensorflow alone. A task is rebuilt as
-    `TASKS[name](**task.to_json())`.
+    `forward` and `loss` use keras.ops alone; `features` uses tensorflow alone. A task is rebuilt as
+    `TASKS[name](**task.to_json())`. It is an `AnsweringTask` or a `LanguageTask`.
+
+    Attributes:
+        text_columns: what a request gives.
+        feature_columns: what `features` reads in training.
+        optional_columns: those of them that a row may leave empty; they are "" there.
+        list_columns: those of them that hold a list of strings, `(examples, longest)`, "" where a list is shorter.
+        target_columns: what `targets` reads.
+        axes: the axis of each of the `targets`.
+        families: of the backbones that it can be learned with.
+        main_metric: says which weights are the best.
     """
 
     name: ClassVar[str]
     Options: ClassVar[type[Section]]
     text_columns: ClassVar[tuple[str, ...]]
+    feature_columns: ClassVar[tuple[str, ...]]
+    optional_columns: ClassVar[tuple[str, ...]] = ()
+    list_columns: ClassVar[tuple[str, ...]] = ()
     target_columns: ClassVar[tuple[str, ...]]
+    families: ClassVar[tuple[str, ...]]
     axes: ClassVar[dict[str, Axis]]
     main_metric: ClassVar[str]
 
     @classmethod
     @abstractmethod
-    def from_data(cls, chunks: Iterable[Rows], options: Any, default_pooling: str, max_length: int) -> "Task":
+    def from_data(cls, chunks: Iterable[Rows], options: Any, default_pooling: str | None, max_length: int) -> "Task":
         """A new task that has seen the training rows, chunk by chunk (its labels)."""
+
+    @classmethod
+    def added_tokens(cls, options: Any) -> list[str]:
+        """Special tokens that the vocabulary must have."""
+        return []
+
+    @classmethod
+    def division(cls, options: Any) -> Division:
+        """What a row of a `.txt` file is."""
+        return "line"
+
+    @classmethod
+    def cut_at(cls, options: Any, max_length: int) -> int | None:
+        """The most tokens that are left of a row; None where rows are not cut but joined."""
+        return max_length
 
     @classmethod
     @abstractmethod
@@ -61,24 +92,32 @@ class Task(ABC):
 
     @property
     @abstractmethod
-    def num_outputs(self) -> int:
-        """Width of the head."""
+    def num_outputs(self) -> int | None:
+        """Width of the head; None where the backbone's own outputs are the task's."""
 
     def asset_files(self) -> dict[str, list[str]]:
         """Text files for an export's `assets/`: name → lines."""
         return {}
 
     @property
-    @abstractmethod
     def uses_pooler(self) -> bool:
         """Whether the backbone's pooler takes part."""
+        return False
+
+    def requests(self, columns: dict[str, list]) -> dict[str, list]:
+        """Rows of feature columns as requests would have them, by text column."""
+        return {name: columns[name] for name in self.text_columns}
+
+    def examples(self, arrays: TokenArrays) -> Arrays:
+        """What is learned from at once, made of the tokenized rows of a split; here each is one example."""
+        return arrays
 
     @abstractmethod
     def targets(self, rows: Rows) -> dict[str, np.ndarray]:
         """What is to be learned from each row, as arrays along `axes`."""
 
     @abstractmethod
-    def features(self, tokenizer: WordPieceTokenizer, columns: dict[str, Tensor]) -> Sequences:
+    def features(self, tokenizer: Tokenizer, columns: dict[str, Tensor]) -> Sequences:
         """Strings `(examples,)` by column → the sequences that the encoder sees."""
 
     @abstractmethod
@@ -97,18 +136,13 @@ class Task(ABC):
     def divisor(self, batch: TokenBatch) -> Tensor:
         """The sum of the loss weights, known from the batch alone, before the forward pass."""
 
+    def kept(self, outputs: dict[str, Tensor], batch: TokenBatch) -> dict[str, Tensor]:
+        """What of the outputs an evaluation brings to the host, `(examples, …)` each; here all."""
+        return outputs
+
     @abstractmethod
     def metrics(self) -> Metrics:
         """A fresh gatherer of this task's metrics."""
-
-    @abstractmethod
-    def answer(self, outputs: dict[str, Tensor], top_k: int | None = None) -> dict[str, Tensor]:
-        """What a user reads, with leading dimension = examples."""
-
-    @property
-    def score_threshold(self) -> float | None:
-        """The `score` below which `answer` leaves `label` empty, if it ever does."""
-        return None
 
     @property
     def wants_calibration(self) -> bool:
@@ -121,7 +155,7 @@ class Task(ABC):
         """Learn from the trained model's outputs on validation what `answer` needs; `to_json` holds it from now on.
 
         Args:
-            outputs: what `forward` gave, by name, over all validation examples.
+            outputs: what was kept of the outputs, by name, over all validation examples.
             targets: of the same examples.
             tell: is given a line for the user.
 
@@ -141,8 +175,21 @@ class Task(ABC):
         """What is kept of each example for reports and comparisons: numbers by name, `(examples, …)`, on the host.
 
         Args:
-            outputs: what `forward` gave.
-            answers: what `answer` made of them.
+            outputs: what was kept of the outputs.
+            answers: what `answer` made of them; nothing where the task has none.
             targets: of the same examples.
             losses: `(items,)`.
         """
+
+
+class AnsweringTask(Task):
+    """A task whose answer follows from one forward pass. `answer` uses tensorflow alone."""
+
+    @abstractmethod
+    def answer(self, outputs: dict[str, Tensor], top_k: int | None = None) -> dict[str, Tensor]:
+        """What a user reads, with leading dimension = examples."""
+
+    @property
+    def score_threshold(self) -> float | None:
+        """The `score` below which `answer` leaves `label` empty, if it ever does."""
+        return None

@@ -16,7 +16,7 @@ from keras_ft.layers.cross_entropy import cross_entropy
 from keras_ft.layers.encoder import encode, pool
 from keras_ft.layers.random import Key, dropout
 from keras_ft.layers.task_model import ModelView
-from keras_ft.tasks.base import Metrics, Task
+from keras_ft.tasks.base import AnsweringTask, Metrics
 from keras_ft.tasks.classification_metrics import ClassificationMetrics
 from keras_ft.tasks.classification_options import Abstain, ClassificationOptions, Temperature, weights_of_labels
 from keras_ft.tasks.confidence import (
@@ -36,7 +36,7 @@ TOP_K_OF_MANY = 5
 HEAD_SITE = 1_000_003  # a drop-out site number apart from the encoder's
 
 
-class Classification(Task):
+class Classification(AnsweringTask):
     """Softmax over labels from one pooled vector a text.
 
     Args:
@@ -51,8 +51,9 @@ class Classification(Task):
 
     name = "classification"
     Options = ClassificationOptions
-    text_columns = ("text",)
+    text_columns = feature_columns = ("text",)
     target_columns = ("label",)
+    families = ("bert",)
     axes = {"label": "example"}  # noqa: RUF012
     main_metric = "accuracy"
 
@@ -76,7 +77,7 @@ class Classification(Task):
 
     @classmethod
     def from_data(
-        cls, chunks: Iterable[Rows], options: ClassificationOptions, default_pooling: str, max_length: int
+        cls, chunks: Iterable[Rows], options: ClassificationOptions, default_pooling: str | None, max_length: int
     ) -> "Classification":
         """A task over the labels that occur in the rows."""
         occurrences = Counter(name for rows in chunks for name in cls.strata(rows))
@@ -86,9 +87,11 @@ class Classification(Task):
             raise RequestError(
                 "task classification: abstain leaves 'label' empty, but the training data have a label ''"
             )
+        pooling = options.pooling or default_pooling
+        assert pooling is not None  # every BERT has one
         return cls(
             labels.names,
-            options.pooling or default_pooling,
+            pooling,
             max_length,
             weights_of_labels(options.class_weight, labels.names, counts),
             options.label_smoothing,

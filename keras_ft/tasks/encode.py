@@ -9,7 +9,7 @@ from keras_ft.data.readers import Source
 from keras_ft.data.rows import Columns, Refuse, Rows, raise_at_once, read_chunks
 from keras_ft.data.threads import in_threads
 from keras_ft.tasks.base import Task
-from keras_ft.text.wordpiece import WordPieceTokenizer
+from keras_ft.text.load import Tokenizer
 
 Chunk = dict[str, np.ndarray]
 TEXTS_AT_ONCE = 1024
@@ -22,7 +22,7 @@ def read_examples(
     refuse: Refuse = raise_at_once,
     rows_at_once: int = TEXTS_AT_ONCE,
 ) -> Iterator[Rows]:
-    """The rows of sources, with the text and target columns that a task wants, so many at once.
+    """The rows of sources, with the feature and target columns that a task wants, so many at once.
 
     Args:
         task: names its columns.
@@ -33,12 +33,14 @@ def read_examples(
     Raises:
         RequestError: a file, a column or a value is wrong.
     """
-    wanted = [*task.text_columns, *task.target_columns]
+    wanted = [*task.feature_columns, *task.target_columns]
     names = {name: columns.get(name, name) for name in wanted}
-    return read_chunks(sources, Columns(names, wanted, task.text_columns), refuse, rows_at_once)
+    required = [name for name in wanted if name not in task.optional_columns]
+    texts = [name for name in task.feature_columns if name not in task.list_columns]
+    return read_chunks(sources, Columns(names, required, texts, task.list_columns), refuse, rows_at_once)
 
 
-def encode(task: Task, tokenizer: WordPieceTokenizer, chunks: Iterable[Rows]) -> Iterator[Chunk]:
+def encode(task: Task, tokenizer: Tokenizer, chunks: Iterable[Rows]) -> Iterator[Chunk]:
     """Chunks for `write_arrays`: as many as there are of rows, in their order, with the task's targets.
 
     Reading stays in this thread while others tokenize, a few chunks ahead of the consumer.
@@ -51,8 +53,7 @@ def encode(task: Task, tokenizer: WordPieceTokenizer, chunks: Iterable[Rows]) ->
     Raises:
         RequestError: a target is wrong.
     """
-    features = _compiled(task, tokenizer)
-    for _, chunk in in_threads(lambda rows: _encoded(features, task, rows), chunks):
+    for _, chunk in in_threads(Encoder(task, tokenizer), chunks):
         yield chunk
 
 
@@ -68,9 +69,30 @@ def skip_rows(chunks: Iterable[Rows], count: int) -> Iterator[Rows]:
             yield rows
 
 
-def _compiled(task: Task, tokenizer: WordPieceTokenizer) -> Callable[..., tuple[tf.Tensor, ...]]:
+class Encoder:
+    """Rows → a chunk of arrays; threads may share it.
+
+    Args:
+        task: frames the tokens and knows the targets.
+        tokenizer: of the backbone.
+    """
+
+    def __init__(self, task: Task, tokenizer: Tokenizer):
+        self.task = task
+        self._features = _compiled(task, tokenizer)
+
+    def __call__(self, rows: Rows) -> Chunk:
+        """Raises RequestError where a target is wrong."""
+        columns = {name: _strings(rows.columns.get(name), len(rows)) for name in self.task.feature_columns}
+        ids, lengths, segments = (tensor.numpy() for tensor in self._features(columns))
+        return {"ids": ids, "lengths": lengths, "segments": segments, **self.task.targets(rows)}
+
+
+def _compiled(task: Task, tokenizer: Tokenizer) -> Callable[..., tuple[tf.Tensor, ...]]:
+    shapes = {name: [None, None] if name in task.list_columns else [None] for name in task.feature_columns}
+
     @tf.function(
-        autograph=False, input_signature=[{name: tf.TensorSpec([None], tf.string) for name in task.text_columns}]
+        autograph=False, input_signature=[{name: tf.TensorSpec(shape, tf.string) for name, shape in shapes.items()}]
     )
     def features(columns: dict[str, tf.Tensor]) -> tuple[tf.Tensor, ...]:
         sequences = task.features(tokenizer, columns)
@@ -80,7 +102,10 @@ def _compiled(task: Task, tokenizer: WordPieceTokenizer) -> Callable[..., tuple[
     return features
 
 
-def _encoded(features: Callable[..., tuple[tf.Tensor, ...]], task: Task, rows: Rows) -> Chunk:
-    columns = {name: tf.constant(rows.columns[name], tf.string) for name in task.text_columns}
-    ids, lengths, segments = (tensor.numpy() for tensor in features(columns))
-    return {"ids": ids, "lengths": lengths, "segments": segments, **task.targets(rows)}
+def _strings(values: list | None, count: int) -> tf.Tensor:
+    """A column as a tensor: "" where a row has none, and behind the end of lists that are shorter than others."""
+    if values is None:
+        return tf.fill([count], "")
+    if any(isinstance(value, list) for value in values):
+        return tf.ragged.constant(values, tf.string, ragged_rank=1).to_tensor("")
+    return tf.constant([value or "" for value in values], tf.string)

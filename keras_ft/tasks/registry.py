@@ -5,11 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from keras_ft.errors import RequestError
+from keras_ft.presets.pretrained import Pretrained
 from keras_ft.recipe import Recipe, check_options, suggest
 from keras_ft.tasks.base import Task
+from keras_ft.tasks.causal_lm import CausalLM
 from keras_ft.tasks.classification import Classification
+from keras_ft.tasks.text2text import Text2Text
 
-TASKS: dict[str, type[Task]] = {Classification.name: Classification}
+TASKS: dict[str, type[Task]] = {kind.name: kind for kind in (Classification, CausalLM, Text2Text)}
 
 
 def task_class(name: str) -> type[Task]:
@@ -31,11 +34,24 @@ def check_task(recipe: Recipe) -> tuple[type[Task], Any]:
     """
     kind = task_class(recipe.task.name)
     options = check_options(f"task {kind.name}", recipe.task.options, kind.Options)
-    known = [*kind.text_columns, *kind.target_columns]
+    known = list(dict.fromkeys([*kind.feature_columns, *kind.target_columns]))
     for name in recipe.data.columns:
         if name not in known:
             raise RequestError(f"data.columns: task {kind.name} has no column '{name}'; {suggest(name, known)}")
     return kind, options
+
+
+def check_backbone(kind: type[Task], pretrained: Pretrained) -> None:
+    """Refuse a backbone of a family that a task cannot work with.
+
+    Raises:
+        RequestError: it is one.
+    """
+    if pretrained.family not in kind.families:
+        raise RequestError(
+            f"task {kind.name} needs a {' or '.join(kind.families)} backbone;"
+            f" {pretrained.name} is a {pretrained.family}"
+        )
 
 
 def describe(task: Task) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from keras_ft.data.arrays import TokenArrays
+from keras_ft.data.arrays import Arrays
 from keras_ft.data.plans import Layout
 from keras_ft.data.steps import Step
 from keras_ft.evaluation.evaluate import Evaluator
@@ -34,7 +34,7 @@ class Engine(Evaluator, Protocol):
     def prepare(self, total_steps: int) -> None:
         """Build the optimizer for a run of so many steps and compile the steps."""
 
-    def batches(self, arrays: TokenArrays, steps: Sequence[Step], start: int) -> Iterator[Any]:
+    def batches(self, arrays: Arrays, steps: Sequence[Step], start: int) -> Iterator[Any]:
         """What `train_step` takes, for each step from the one numbered `start`."""
 
     def train_step(self, batch: Any, step: int, wishes: int = 0) -> dict[str, float]:

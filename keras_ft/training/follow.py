@@ -6,10 +6,10 @@ from collections.abc import Sequence
 import keras
 
 from keras_ft.paths import AnyPath, pull, reading_folder
-from keras_ft.presets.load import load_pretrained
 from keras_ft.presets.pretrained import Pretrained
 from keras_ft.recipe import Recipe
 from keras_ft.run_folder import LOCAL_ONLY, RunFolder
+from keras_ft.tasks.backbone import load_backbone
 from keras_ft.training.build import build_loop
 from keras_ft.training.keras_callbacks import settle_callbacks
 from keras_ft.training.prepare import Prepared, open_prepared, prepare
@@ -41,7 +41,7 @@ def follow(recipe: Recipe, out: AnyPath, workers: Workers, callbacks: Sequence[k
         return
     keras.utils.set_random_seed(recipe.train.seed)
     with workers.strategy.scope():
-        pretrained = load_pretrained(recipe.backbone)
+        pretrained = load_backbone(recipe)
     fingerprint = workers.led()["fingerprint"]
     run = _own_copy(out, workers.number)
     prepared = _seen(recipe, pretrained, run, fingerprint)

@@ -15,7 +15,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding
 
 from keras_ft.batch import TokenBatch
-from keras_ft.data.arrays import TokenArrays
+from keras_ft.data.arrays import Arrays
 from keras_ft.data.pipeline import AHEAD, batches
 from keras_ft.data.plans import Layout, evaluation_steps
 from keras_ft.data.steps import Step
@@ -58,7 +58,7 @@ class JaxEngine:
         _place(self._trainable, self._of_model["trainable"])
         _place(self._frozen, self._of_model["frozen"])
         self._forward = jax.jit(self._outputs)
-        self._evaluation_steps: WeakKeyDictionary[TokenArrays, list[Step]] = WeakKeyDictionary()
+        self._evaluation_steps: WeakKeyDictionary[Arrays, list[Step]] = WeakKeyDictionary()
         self.recompile_evaluation()
 
     def prepare(self, total_steps: int) -> None:
@@ -98,7 +98,7 @@ class JaxEngine:
             out_shardings=(places, replicated(self.mesh)),
         )
 
-    def batches(self, arrays: TokenArrays, steps: Sequence[Step], start: int) -> Iterator[Any]:
+    def batches(self, arrays: Arrays, steps: Sequence[Step], start: int) -> Iterator[Any]:
         """See `Engine.batches`; the next batch is on the mesh before this one is computed."""
         for _, tensors in self._on_mesh(arrays, steps, start, self.settings.accumulate):
             yield tensors
@@ -115,7 +115,7 @@ class JaxEngine:
         state = {name: _values(variables) for name, variables in self._learning.items()}
         return state, _values(self._frozen), batch, np.int32(step)
 
-    def evaluated(self, arrays: TokenArrays, batch_size: int = EXAMPLES_AT_ONCE) -> Iterator[Batch]:
+    def evaluated(self, arrays: Arrays, batch_size: int = EXAMPLES_AT_ONCE) -> Iterator[Batch]:
         """See `Evaluator.evaluated`."""
         if arrays not in self._evaluation_steps:
             found = evaluation_steps(self.layout, arrays.lengths, batch_size, self.num_replicas)
@@ -123,7 +123,7 @@ class JaxEngine:
         steps = self._evaluation_steps[arrays]
         for host, tensors in self._on_mesh(arrays, steps):
             outputs = self._forward(_values(self._trainable), _values(self._frozen), tensors)
-            said = jax.device_get((outputs, *self._evaluation_loss(outputs, tensors)))
+            said = jax.device_get(self._evaluation_loss(outputs, tensors))
             for number in range(self.num_replicas):
                 yield self._answers(self._part(host, number), *self._part(said, number))
 
@@ -159,9 +159,7 @@ class JaxEngine:
     def _variables(self) -> dict[str, Any]:
         return named_state(self.model, self.optimizer, self._loss_scale)
 
-    def _on_mesh(
-        self, arrays: TokenArrays, steps: Sequence[Step], start: int = 0, accumulate: int = 1
-    ) -> Iterator[Placed]:
+    def _on_mesh(self, arrays: Arrays, steps: Sequence[Step], start: int = 0, accumulate: int = 1) -> Iterator[Placed]:
         dataset = batches(arrays, steps, start, range(self.num_replicas), accumulate)
         if self.num_replicas > 1:
             dataset = dataset.batch(self.num_replicas, drop_remainder=True).prefetch(AHEAD)
@@ -181,7 +179,8 @@ class JaxEngine:
     def _losses(self, outputs: Any, tensors: Tensors) -> Any:
         def of_replica(_: jax.Array, both: Any) -> Any:
             outputs, tensors = both
-            return self.task.evaluation_loss(outputs, TokenBatch.from_tensors(tensors, self.task.axes))
+            batch = TokenBatch.from_tensors(tensors, self.task.axes)
+            return self.task.kept(outputs, batch), *self.task.evaluation_loss(outputs, batch)
 
         return over_replicas(of_replica, (outputs, tensors), self.num_replicas)
 

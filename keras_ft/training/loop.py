@@ -12,7 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_ft.data.arrays import TokenArrays
+from keras_ft.data.arrays import Arrays
 from keras_ft.data.plans import Plans, training_plans
 from keras_ft.data.steps import Step
 from keras_ft.errors import RequestError, WorkError
@@ -52,8 +52,8 @@ class Loop:
         engine: Engine,
         task: Task,
         settings: TrainSection,
-        train: TokenArrays,
-        validation: TokenArrays,
+        train: Arrays,
+        validation: Arrays,
         checkpoints: Checkpoints,
         fingerprint: str,
         tell: Callable[[str], None] = print,

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from keras_ft.data.array_writer import write_arrays
-from keras_ft.data.arrays import TokenArrays
+from keras_ft.data.arrays import Arrays, TokenArrays
 from keras_ft.data.fingerprint import fingerprint
 from keras_ft.data.progress import tracked
 from keras_ft.data.readers import Source
@@ -33,7 +33,7 @@ from keras_ft.presets.pretrained import Pretrained
 from keras_ft.recipe import DataSection, Recipe
 from keras_ft.tasks.base import Task
 from keras_ft.tasks.encode import Chunk, encode, read_examples, skip_rows
-from keras_ft.tasks.registry import check_task, describe, rebuild
+from keras_ft.tasks.registry import check_backbone, check_task, describe, rebuild
 from keras_ft.tasks.samples import choose_samples, write_samples
 
 MARKER = "prepared.json"
@@ -46,13 +46,13 @@ class Prepared:
 
     Attributes:
         task: knows its labels.
-        splits: `train`, `validation` and, where the recipe has one, `test`.
+        splits: the examples of `train`, `validation` and, where the recipe has one, `test`.
         sources: what each split was made from.
         fingerprint: of all that the arrays were made from.
     """
 
     task: Task
-    splits: dict[str, TokenArrays]
+    splits: dict[str, Arrays]
     sources: dict[str, list[Source]]
     fingerprint: str
 
@@ -71,15 +71,16 @@ def prepare(recipe: Recipe, pretrained: Pretrained, folder: Path, tell: Callable
     """
     data = recipe.data
     kind, options = check_task(recipe)
+    check_backbone(kind, pretrained)
     limit = pretrained.backbone.max_sequence_length
     if data.max_length > limit:
         raise RequestError(f"data.max_length is {data.max_length}; backbone {pretrained.name} has {limit} positions")
-    sources = sources_of(data)
+    sources = sources_of(data, kind.division(options))
     mark = _fingerprint(recipe, pretrained, sources)
     split_sources = {"validation": sources["train"], **sources}
     found = _open(folder, mark)
     if found:
-        return Prepared(*found, split_sources, mark)
+        return _prepared(*found, split_sources, mark)
     (folder / MARKER).unlink(missing_ok=True)
     folder.mkdir(parents=True, exist_ok=True)
     survey = _Survey()
@@ -101,13 +102,26 @@ def prepare(recipe: Recipe, pretrained: Pretrained, folder: Path, tell: Callable
     splits = _open_splits(folder, description)
     _write_samples(task, splits["validation"], split_sources["validation"], data, folder)
     write_whole(folder / MARKER, json.dumps(description, ensure_ascii=False) + "\n")
-    return Prepared(task, splits, split_sources, mark)
+    return _prepared(task, splits, split_sources, mark)
 
 
 def open_prepared(folder: Path, fingerprint: str) -> Prepared | None:
     """What `prepare` left in `folder`, without its sources, or None where it is not there or another."""
     found = _open(folder, fingerprint)
-    return Prepared(*found, {}, fingerprint) if found else None
+    return _prepared(*found, {}, fingerprint) if found else None
+
+
+def _prepared(task: Task, rows: dict[str, TokenArrays], sources: dict[str, list[Source]], mark: str) -> Prepared:
+    """What is there once every split's rows are tokenized.
+
+    Raises:
+        RequestError: a split's rows make no example.
+    """
+    splits = {name: task.examples(arrays) for name, arrays in rows.items()}
+    for name, examples in splits.items():
+        if not examples.num_examples:
+            raise RequestError(f"data.{name} is too short to learn from: it should have more than one token")
+    return Prepared(task, splits, sources, mark)
 
 
 def _checked(task: Task, rows: Rows) -> int:
@@ -157,7 +171,7 @@ def _tokenized(
 def _write_samples(task: Task, arrays: TokenArrays, sources: list[Source], data: DataSection, folder: Path) -> None:
     rows = arrays.rows[choose_samples(arrays.num_examples)]
     texts = pick_rows(read_examples(task, sources, data.columns), rows)
-    write_samples({name: texts[name] for name in task.text_columns}, folder)
+    write_samples(task.requests(texts), folder)
 
 
 def _fingerprint(recipe: Recipe, pretrained: Pretrained, sources: dict[str, list[Source]]) -> str:

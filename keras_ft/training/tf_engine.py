@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_ft.batch import TokenBatch
-from keras_ft.data.arrays import TokenArrays
+from keras_ft.data.arrays import Arrays
 from keras_ft.data.pipeline import batches
 from keras_ft.data.plans import Layout, evaluation_steps
 from keras_ft.data.steps import Step
@@ -74,7 +74,7 @@ class TFEngine:
             if self.settings.precision == "float16":
                 self.loss_scale = LossScale()
 
-    def batches(self, arrays: TokenArrays, steps: Sequence[Step], start: int) -> Iterator[Any]:
+    def batches(self, arrays: Arrays, steps: Sequence[Step], start: int) -> Iterator[Any]:
         """See `Engine.batches`."""
         for parts in self._parts(batches(arrays, steps, start, self._own_replicas, self.settings.accumulate)):
             yield [without_indices(part) for part in parts]
@@ -84,7 +84,7 @@ class TFEngine:
         logs = self._train(batch, tf.constant(step, tf.int32), tf.constant(float(wishes)))
         return {name: float(value) for name, value in logs.items()}
 
-    def evaluated(self, arrays: TokenArrays, batch_size: int = EXAMPLES_AT_ONCE) -> Iterator[Batch]:
+    def evaluated(self, arrays: Arrays, batch_size: int = EXAMPLES_AT_ONCE) -> Iterator[Batch]:
         """See `Evaluator.evaluated`; with several processes, each evaluates the whole."""
         local = range(len(self._own_replicas))
         steps = evaluation_steps(self.layout, arrays.lengths, batch_size, len(local))

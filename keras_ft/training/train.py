@@ -17,14 +17,15 @@ from keras_ft.inspection.files import write_json
 from keras_ft.inspection.finding import counted
 from keras_ft.inspection.inspect import inspect
 from keras_ft.paths import AnyPath
-from keras_ft.presets.load import load_pretrained
 from keras_ft.presets.pretrained import Pretrained
+from keras_ft.presets.saved_weights import save_weights, void_weights
 from keras_ft.recipe import Recipe
 from keras_ft.run_folder import RunFolder
 from keras_ft.shown import to_stderr
-from keras_ft.tasks.model import save_weights, void_weights
+from keras_ft.tasks.backbone import load_backbone
 from keras_ft.tasks.registry import check_task, save_task
 from keras_ft.tasks.samples import read_samples, write_samples
+from keras_ft.text.load import Tokenizer
 from keras_ft.training.build import build_loop
 from keras_ft.training.callback_names import named_callbacks
 from keras_ft.training.engines import check_engine
@@ -119,7 +120,7 @@ def _set_up(
     """Everything that can be refused, before the first step: model, data, checkpoint; and what is measured."""
     keras.utils.set_random_seed(recipe.train.seed)
     with workers.strategy.scope():
-        pretrained = load_pretrained(recipe.backbone)
+        pretrained = load_backbone(recipe)
     with workers.leading() as told:
         prepared = prepare(recipe, pretrained, run.data, tell)
         void_weights(run.model)
@@ -137,13 +138,13 @@ def _set_up(
     workers.check_equal(loop.engine.state() if workers.count > 1 else {})
     with workers.leading():
         _inspect(recipe, pretrained, prepared.fingerprint, run, tell)
-        return loop, _origins(prepared, recipe.data.columns)
+        return loop, _origins(prepared, recipe.data.columns, pretrained.tokenizer)
 
 
-def _origins(prepared: Prepared, columns: dict[str, str]) -> dict[str, Origin]:
+def _origins(prepared: Prepared, columns: dict[str, str], tokenizer: Tokenizer) -> dict[str, Origin]:
     """What is measured, known by digests of the files as they are now: they may be gone when training ends."""
     return {
-        name: Origin.of(sources, columns, prepared.splits[name])
+        name: Origin.of(sources, columns, prepared.splits[name], tokenizer)
         for name, sources in prepared.sources.items()
         if name != "train"
     }

@@ -18,8 +18,9 @@ from keras_ft.export.convert import convert
 from keras_ft.layers.bert_view import bert_view
 from keras_ft.layers.encoder import encode, pool
 from keras_ft.presets.load import load_pretrained
+from keras_ft.presets.saved_weights import save_weights
 from keras_ft.recipe_file import load_recipe
-from keras_ft.tasks.model import load_model, save_weights
+from keras_ft.tasks.model import load_model
 from keras_ft.tasks.samples import HARD_TEXTS
 from keras_ft.training.train import train
 from tests.tiny import write_recipe

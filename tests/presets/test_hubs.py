@@ -70,7 +70,7 @@ def test_a_keras_hub_preset_on_hugging_face_loads(tmp_path, hub_cache):
     assert load_pretrained("hf://keras/tiny").config.hidden_act == "gelu_new"
 
 
-def test_what_is_no_bert_is_refused_before_its_weights_are_fetched(tmp_path, monkeypatch):
+def test_what_is_of_no_known_family_is_refused_before_its_weights_are_fetched(tmp_path, monkeypatch):
     asked = []
 
     def snapshot_download(repository, revision, allow_patterns):
@@ -78,7 +78,7 @@ def test_what_is_no_bert_is_refused_before_its_weights_are_fetched(tmp_path, mon
         return str(write_hugging_face(tmp_path, model_type="llama"))
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
-    with pytest.raises(RequestError, match="is a llama model; only bert"):
+    with pytest.raises(RequestError, match="is a llama model; supported are bert, gpt2"):
         load_pretrained("hf://org/llama@main")
     assert asked == [("org/llama", "main", ["config.json"])]
 

@@ -150,7 +150,7 @@ def change_config(**changes):
         (lambda folder: (folder / "vocab.txt").unlink(), "vocab.txt"),
         (change_config(hidden_size=64), "is (111, 32), its config wants (111, 64)"),
         (change_config(hidden_act="swish7"), "hidden_act 'swish7'"),
-        (change_config(model_type="gpt2"), "describes a gpt2 model"),
+        (change_config(model_type="llama"), "describes a llama model; supported are bert, gpt2"),
         (change_config(position_embedding_type="relative_key"), "relative_key positions"),
         (lambda folder: (folder / "config.json").write_text("{"), "cannot read"),
     ],

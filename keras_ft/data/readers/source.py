@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 
+from keras_ft.data.readers.plain_text import READERS_BY_DIVISION, Division
 from keras_ft.data.readers.registry import READERS, Numbered, Record, is_compressed, suffix_of
 from keras_ft.data.readers.tensorflow_datasets import PREFIX, TFDSData
 from keras_ft.errors import RequestError
@@ -44,12 +45,15 @@ class Source:
             raise RequestError(f"{self.name} holds no records; at least one is needed")
 
 
-def find_sources(names: str | os.PathLike | Iterable[str | os.PathLike], split: str = "train") -> list[Source]:
+def find_sources(
+    names: str | os.PathLike | Iterable[str | os.PathLike], split: str = "train", division: Division = "line"
+) -> list[Source]:
     """The sources that names stand for, in their order; a pattern's files in the order of their names.
 
     Args:
         names: of files (`train.jsonl`, `part-*.csv.gz`, `gs://bucket/train.parquet`) and data sets (`tfds:glue/sst2`).
         split: of a data set whose name says none.
+        division: what a row of a `.txt` file is.
 
     Raises:
         RequestError: there are no names, a file does not exist or is of an unknown kind; it names the nearest one.
@@ -57,7 +61,7 @@ def find_sources(names: str | os.PathLike | Iterable[str | os.PathLike], split: 
     names = [names] if isinstance(names, str | os.PathLike) else list(names)
     if not names:
         raise RequestError("the list of data files is empty; name at least one")
-    return [source for name in names for source in _sources(name, split)]
+    return [source for name in names for source in _sources(name, split, division)]
 
 
 def read_records(path: Path) -> Iterator[tuple[int, Record]]:
@@ -77,7 +81,7 @@ def read_records(path: Path) -> Iterator[tuple[int, Record]]:
             yield number, record
 
 
-def _sources(name: str | os.PathLike, split: str) -> Iterator[Source]:
+def _sources(name: str | os.PathLike, split: str, division: Division) -> Iterator[Source]:
     text = os.fspath(name)
     if text.startswith(PREFIX):
         data = TFDSData(text, split)
@@ -86,22 +90,23 @@ def _sources(name: str | os.PathLike, split: str) -> Iterator[Source]:
         if glob.has_magic(text):
             raise RequestError(f"{text}: patterns are for local files; list the names of remote ones")
         _check_kind(Path(text))
-        yield _file(local_file(text))
+        yield _file(local_file(text), division)
     elif glob.has_magic(text) and not Path(text).exists():
         found = sorted(glob.glob(text))
         if not found:
             raise RequestError(f"no file matches {text}; {_present(Path(text).parent)}")
-        yield from (_file(Path(path)) for path in found)
+        yield from (_file(Path(path), division) for path in found)
     else:
-        yield _file(Path(text))
+        yield _file(Path(text), division)
 
 
-def _file(path: Path) -> Source:
+def _file(path: Path, division: Division) -> Source:
     _check_kind(path)
     check_is_file(path)
     kind = READERS[suffix_of(path)]
+    read = READERS_BY_DIVISION[division] if suffix_of(path) == ".txt" else kind.read
     shown = os.fsencode(path.name).decode("utf-8", "replace")  # a name need not be UTF-8
-    return Source(shown, kind.unit, cache(lambda: _sha256(path)), lambda: kind.read(path))
+    return Source(shown, kind.unit, cache(lambda: _sha256(path)), lambda: read(path))
 
 
 def _sha256(path: Path) -> str:

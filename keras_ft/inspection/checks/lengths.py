@@ -12,7 +12,9 @@ MANY = 0.05
 @check()
 def truncated(survey: Survey) -> Iterator[Finding]:
     """Texts longer than `data.max_length`."""
-    limit = survey.max_length
+    limit = survey.cut_at
+    if limit is None:
+        return
     for name, split in survey.splits.items():
         cut = split.rows.length > limit
         count = int(cut.sum())

@@ -1,0 +1,144 @@
+"""Cross-entropy of a language model over its whole vocabulary, in the memory of a few predictions.
+
+The logits of a batch would be its largest tensor by far, and its softmax and gradient two more of that size. Here they
+are made for some predictions at a time. In training the gradients come along with them, as if all losses weighed alike:
+where they do, which is nearly always, nothing is computed twice, and where they do not, one gradient is computed again.
+
+Hsu et al. 2024, arXiv:2410.10989, make gradients in the forward pass; Wijmans et al. 2024, arXiv:2411.09009, make
+logits twice.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_ft.layers.gradient import with_gradient
+
+Tensor = Any
+LOGITS_AT_ONCE = 2**24  # 64 MiB in float32
+
+
+def token_cross_entropy(hidden: Tensor, embedding: Tensor, labels: Tensor, training: bool = False) -> Tensor:
+    """Cross-entropy of each prediction in nats, `(predictions,)` float32.
+
+    Args:
+        hidden: `(predictions, hidden)`, the decoder's output; products are computed in its type.
+        embedding: `(vocabulary, hidden)`, the token embedding, which is also the output layer.
+        labels: `(predictions,)` int32, the tokens that came; −1 where nothing is predicted, whose loss is 0.
+        training: whether a gradient will be asked for; the values are the same.
+    """
+    labels = ops.convert_to_tensor(labels)
+    counted = ops.cast(labels >= 0, "float32")
+
+    @with_gradient
+    def losses_of(hidden: Tensor, embedding: Tensor) -> tuple[Tensor, Callable[[Tensor], Any]]:
+        if not training:
+            losses = _losses(hidden, embedding, labels) * counted
+            return losses, lambda above: _gradients(hidden, embedding, labels, above * counted)[1:]
+        losses, of_hidden, of_embedding = _gradients(hidden, embedding, labels, counted)
+
+        def gradient(above: Tensor) -> tuple[Tensor, Tensor]:
+            weights = above * counted
+            weight = ops.max(weights, initial=0.0)
+            return of_hidden * ops.cast(weights, hidden.dtype)[:, None], ops.cond(
+                ops.all(ops.equal(weights, weight * counted)),
+                lambda: of_embedding * weight,
+                lambda: _gradients(hidden, embedding, labels, weights)[2],
+            )
+
+        return losses * counted, gradient
+
+    return losses_of(ops.convert_to_tensor(hidden), ops.convert_to_tensor(embedding))
+
+
+def _losses(hidden: Tensor, embedding: Tensor, labels: Tensor) -> Tensor:
+    """`(predictions,)`; of any value where the label is −1."""
+    groups, group = _grouping(hidden, embedding)
+    rows, label = group(hidden), group(labels)
+    kernel = ops.transpose(ops.cast(embedding, hidden.dtype))
+
+    def step(number: Tensor, losses: Tensor) -> tuple[Tensor]:
+        logits = ops.cast(ops.matmul(rows[number], kernel), "float32")
+        of_group = ops.logsumexp(logits, axis=-1) - _of_labels(logits, label[number])
+        return (ops.scatter_update(losses, [[number]], of_group[None]),)
+
+    (losses,) = _repeat(groups, step, (ops.zeros_like(label, dtype="float32"),))
+    return _ungrouped(losses, hidden)
+
+
+def _gradients(hidden: Tensor, embedding: Tensor, labels: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The losses, and the gradients of their weighted sum at `hidden` and, in its own type, at `embedding`."""
+    groups, group = _grouping(hidden, embedding)
+    rows, label, weight = group(hidden), group(labels), group(weights)
+    kernel = ops.cast(embedding, hidden.dtype)
+
+    def step(number: Tensor, losses: Tensor, of_hidden: Tensor, of_embedding: Tensor) -> tuple[Tensor, ...]:
+        logits = ops.cast(ops.matmul(rows[number], ops.transpose(kernel)), "float32")  # (size, vocabulary)
+        slope = ops.softmax(logits, axis=-1)
+        # Of the best class, whose probability is never small; TensorFlow's own cross-entropy takes ten times as long.
+        normalizer = ops.max(logits, axis=-1) - ops.log(ops.max(slope, axis=-1))
+        of_group = normalizer - _of_labels(logits, label[number])
+        slope = ops.cast(_less_one_at_labels(slope, label[number]), hidden.dtype)
+        scale = ops.cast(weight[number], hidden.dtype)[:, None]
+        of_rows = ops.matmul(slope, kernel) * scale
+        of_kernel = ops.matmul(ops.transpose(slope), rows[number] * scale)
+        return (
+            ops.scatter_update(losses, [[number]], of_group[None]),
+            ops.scatter_update(of_hidden, [[number]], of_rows[None]),
+            of_embedding + ops.cast(of_kernel, of_embedding.dtype),
+        )
+
+    start = (ops.zeros_like(label, dtype="float32"), ops.zeros_like(rows), ops.zeros_like(embedding))
+    losses, of_hidden, of_embedding = _repeat(groups, step, start)
+    return _ungrouped(losses, hidden), _ungrouped(of_hidden, hidden), of_embedding
+
+
+def _of_labels(logits: Tensor, labels: Tensor) -> Tensor:
+    return ops.take_along_axis(logits, ops.maximum(labels, 0)[:, None], axis=-1)[:, 0]
+
+
+def _less_one_at_labels(values: Tensor, labels: Tensor) -> Tensor:
+    labels = ops.maximum(labels, 0)
+    places = ops.stack([ops.arange(ops.shape(labels)[0], dtype="int32"), ops.cast(labels, "int32")], axis=1)
+    return ops.scatter_update(values, places, ops.take_along_axis(values, labels[:, None], axis=-1)[:, 0] - 1.0)
+
+
+def _grouping(hidden: Tensor, embedding: Tensor) -> tuple[Any, Callable[[Tensor], Tensor]]:
+    """How many groups to make of the predictions, and what divides `(predictions, …)` into `(groups, size, …)`.
+
+    A group holds predictions from everywhere, so that devices which have shared them out share out each group too.
+    """
+    count, most = ops.shape(hidden)[0], max(1, LOGITS_AT_ONCE // embedding.shape[0])
+    groups = count // most + 1
+    size = count // groups + 1  # at least 1, and no more than `most`
+    if isinstance(count, int):  # rather a few more groups than filler
+        exact = next((groups for groups in range(groups, 2 * groups) if count and count % groups == 0), None)
+        groups, size = (exact, count // exact) if exact else (groups, size)
+
+    def group(values: Tensor) -> Tensor:
+        rest = ops.shape(values)[1:]
+        padded = ops.pad(values, [(0, groups * size - count), *((0, 0) for _ in rest)])
+        return ops.swapaxes(ops.reshape(padded, (size, groups, *rest)), 0, 1)
+
+    return groups, group
+
+
+def _ungrouped(values: Tensor, hidden: Tensor) -> Tensor:
+    """`(groups, size, …)` → `(predictions, …)`."""
+    rest = ops.shape(values)[2:]
+    count = ops.shape(values)[0] * ops.shape(values)[1]
+    return ops.reshape(ops.swapaxes(values, 0, 1), (count, *rest))[: ops.shape(hidden)[0]]
+
+
+def _repeat(times: Any, step: Callable[..., tuple[Tensor, ...]], state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        def counted(number: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
+            return number + 1, *step(number, *state)
+
+        # One at a time: side by side, steps would hold all logits at once.
+        return tf.while_loop(lambda number, *_: number < times, counted, (0, *state), parallel_iterations=1)[1:]
+    return ops.fori_loop(0, times, lambda number, state: step(number, *state), state)
