@@ -56,7 +56,7 @@ class BytePairVocabulary:
         source: str | Path = "the vocabulary",
     ):
         self.tokens = list(tokens)
-        self.merges = [tuple(merge) for merge in merges]
+        self.merges = [(first, second) for first, second in merges]
         self.token_to_id = {token: i for i, token in enumerate(self.tokens)}
         if not self.tokens:
             raise RequestError(f"{source} is empty: it should hold tokens and their ids")
