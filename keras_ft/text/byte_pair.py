@@ -4,16 +4,17 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 
 from keras_ft.errors import RequestError
+from keras_ft.text.byte_pair_files import read_byte_pair
 from keras_ft.text.byte_pair_offsets import Origins, Spans, TokenLengths
 from keras_ft.text.byte_pair_pieces import WordEncoder, byte_pairs
 from keras_ft.text.byte_pair_segments import Segments, TokenFinder
-from keras_ft.text.byte_pair_vocabulary import BytePairVocabulary
+from keras_ft.text.byte_pair_vocabulary import BytePairVocabulary, parse_merges, tokens_in_order
 from keras_ft.text.byte_pair_words import WordSplitter
-from keras_ft.text.ranges import ranges
 from keras_ft.text.vocabulary import read_json
 
 
@@ -84,7 +85,7 @@ class BytePairTokenizer(tf.Module):
             ids = self._pieces(tf.strings.unicode_decode(segments.texts, "UTF-8", errors="replace"))
             if self._finder is None:
                 return ids
-            source, segment_splits = _tokens(ids, segments.ids)
+            source, segment_splits = segments.place(ids)
             values = tf.gather(tf.concat([ids.values, segments.ids], 0), source)
             return _ragged(values, tf.gather(segment_splits, segments.row_splits))
 
@@ -103,7 +104,7 @@ class BytePairTokenizer(tf.Module):
             segments, prefixed = self._segments(texts)
             decoded = tf.strings.unicode_decode(segments.texts, "UTF-8", errors="replace")
             pieces = self._pieces(decoded)
-            source, segment_splits = _tokens(pieces, segments.ids)
+            source, segment_splits = segments.place(pieces)
             spans = self._lengths.spans(pieces.values, decoded.values)
             splits = tf.cast(decoded.row_splits, tf.int32)
             first = tf.gather(tf.concat([spans.first, splits[:-1]], 0), source)
@@ -234,7 +235,7 @@ class BytePairTokenizer(tf.Module):
         vocabulary: str | Path,
         merges: str | Path,
         special_tokens: Mapping[str, str] | None = None,
-        **options: bool,
+        **options: Any,
     ) -> "BytePairTokenizer":
         """Reads `vocab.json` (GPT-2's `encoder.json`) and `merges.txt` (GPT-2's `vocab.bpe`).
 
@@ -248,27 +249,44 @@ class BytePairTokenizer(tf.Module):
         """
         return cls(BytePairVocabulary.from_files(vocabulary, merges, special_tokens), **options)
 
+    @classmethod
+    def from_hugging_face(cls, folder: str | Path, special_tokens_in_text: bool = False) -> "BytePairTokenizer":
+        """Reads a Hugging Face GPT-2 or RoBERTa tokenizer: `tokenizer.json`, or `vocab.json` and `merges.txt`.
+
+        Raises:
+            RequestError: a file is missing or damaged, or it asks for what GPT-2's tokenizer does not do.
+        """
+        vocabulary, options = read_byte_pair(folder)
+        return cls(vocabulary, special_tokens_in_text=special_tokens_in_text, **options)
+
+    @classmethod
+    def from_keras_hub(
+        cls,
+        vocabulary: Mapping[str, int],
+        merges: Sequence[str],
+        special_tokens: Mapping[str, str] | None = None,
+        add_prefix_space: bool = False,
+    ) -> "BytePairTokenizer":
+        """From what keras-hub's `GPT2Tokenizer` and `RobertaTokenizer` hold.
+
+        Args:
+            vocabulary: token → id.
+            merges: pairs of tokens with a space between.
+            special_tokens: role → token, as `BytePairVocabulary` takes it.
+            add_prefix_space: as the tokenizer says.
+
+        Raises:
+            RequestError: the vocabulary is damaged.
+        """
+        source = "keras-hub's vocabulary"
+        tokens, pairs = tokens_in_order(vocabulary, source), parse_merges(merges, "keras-hub's merges")
+        return cls(BytePairVocabulary(tokens, pairs, special_tokens, source), add_prefix_space)
+
 
 def _check_names(option: str, tokens: Sequence[str], added_tokens: Sequence[str]) -> None:
     for token in tokens:
         if token not in added_tokens:
             raise RequestError(f"{option}: {token!r} is no added token; these are {', '.join(added_tokens[:20])}")
-
-
-def _tokens(pieces: tf.RaggedTensor, found: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Puts the tokens found in texts in their places.
-
-    Args:
-        pieces: ids `[S, None]` of all segments.
-        found: the id of the token which a segment is, else -1 `[S]`.
-
-    Returns:
-        For each token its index among the pieces followed by the segments, int64, and where each segment's lie.
-    """
-    is_piece = found < 0
-    behind = tf.size(pieces.values, tf.int64) + tf.range(tf.size(found, tf.int64))
-    one = tf.ones_like(behind)
-    return ranges(tf.where(is_piece, pieces.row_starts(), behind), tf.where(is_piece, pieces.row_lengths(), one))
 
 
 def _ragged(values: tf.Tensor, row_splits: tf.Tensor) -> tf.RaggedTensor:

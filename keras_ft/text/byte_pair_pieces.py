@@ -1,27 +1,22 @@
-"""Byte-pair encoding of words in the graph: whole tokens by one automaton, the others by SentencePiece's."""
+"""Byte-pair encoding of words in the graph: whole tokens are looked up, SentencePiece's automaton merges the others."""
 
 import itertools
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_text as tf_text
-from tensorflow_text.core.pybinds import pywrap_fast_wordpiece_tokenizer_model_builder as builder
 
 from keras_ft.text.byte_pair_model import NUL, build_byte_pair_model
 from keras_ft.text.byte_pair_vocabulary import BYTES, BytePairVocabulary
 from keras_ft.text.ranges import ranges
 
-_NEVER = "\U0010ffff"  # with a number behind it, it is no word
-_MAX_WORD_BYTES = 1 << 10
-_MAX_TOKEN_BYTES = 256
-
 
 class WordEncoder(tf.Module):
     """Words to ids.
 
-    Merging is slow, so each word of a batch is looked at once, and only if it is no token by itself: a token always
-    encodes to itself (see `check_merges`). WordPiece's automaton, over tokens that nothing continues, tells in a tenth
-    of the time.
+    Merging is slow, so each word of a batch is looked at once, and merged only if it is no token by itself: a token
+    always encodes to itself (see `check_merges`). What is looked up is a constant: for each hash of a word the one
+    token that the word may be. Of tokens with equal hashes the most important is there, the others are merged.
 
     Args:
         vocabulary: the tokens and merges.
@@ -29,10 +24,15 @@ class WordEncoder(tf.Module):
 
     def __init__(self, vocabulary: BytePairVocabulary):
         super().__init__()
-        self._unknown = len(vocabulary)
+        texts = [vocabulary.token_bytes(token) for token in vocabulary.tokens]
+        self._num_buckets = 1 << (4 * len(texts)).bit_length()
+        first = [vocabulary.token_to_id[token] for token in [*BYTES, *vocabulary.ranks]]
         with tf.init_scope(), tf.device("CPU:0"):
-            model = tf.constant(_build_lookup(vocabulary))
-            self._lookup = tf_text.FastWordpieceTokenizer(model_buffer=model, token_out_type=tf.int32)
+            self._texts = tf.constant(texts)
+            buckets = tf.strings.to_hash_bucket_fast(tf.gather(self._texts, first), self._num_buckets).numpy()
+            token_of = np.full(self._num_buckets, first[0], np.int32)
+            token_of[buckets[::-1]] = first[::-1]  # the last that is written stays
+            self._token_of = tf.constant(token_of)
             self._sentencepiece = tf_text.SentencepieceTokenizer(model=build_byte_pair_model(vocabulary))
 
     def __call__(self, words: tf.Tensor, has_nul: tf.Tensor) -> tf.RaggedTensor:
@@ -40,17 +40,18 @@ class WordEncoder(tf.Module):
 
         Args:
             words: UTF-8 strings `[W]`.
-            has_nul: whether a word has the character U+0000, which neither automaton reads.
+            has_nul: whether a word has the character U+0000.
 
         Returns:
             int32 `[W, None]`.
         """
         words, place = tf.unique(words, tf.int64)  # (U,) and (W,)
-        whole = self._lookup.tokenize(_replace_nul(words, _NEVER, has_nul)).values  # (U,)
-        others = tf.where(whole == self._unknown)  # (R, 1)
+        whole = tf.gather(self._token_of, tf.strings.to_hash_bucket_fast(words, self._num_buckets))  # (U,)
+        others = tf.where(tf.gather(self._texts, whole) != words)  # (R, 1)
         # Each byte becomes a character.
         spelled = tf.strings.unicode_transcode(tf.gather_nd(words, others), "ISO-8859-1", "UTF-8")
-        ids = self._sentencepiece.tokenize(_replace_nul(spelled, NUL, has_nul))
+        spelled = tf.cond(has_nul, lambda: tf.strings.regex_replace(spelled, r"\x00", NUL), lambda: spelled)
+        ids = self._sentencepiece.tokenize(spelled)
         size = tf.size(whole, tf.int64)
         starts = tf.tensor_scatter_nd_update(tf.range(size), others, size + ids.row_starts())
         counts = tf.tensor_scatter_nd_update(tf.ones([size], tf.int64), others, ids.row_lengths())
@@ -67,32 +68,3 @@ def byte_pairs(vocabulary: BytePairVocabulary) -> np.ndarray:
         for first, second in itertools.pairwise(text):
             pairs[first, second] = True
     return pairs
-
-
-def _build_lookup(vocabulary: BytePairVocabulary) -> np.ndarray:
-    """WordPiece's automaton over the tokens that a word can be, as bytes `[B]` uint8.
-
-    Strings that no word is keep the places of the other tokens.
-    """
-    tokens = [f"{_NEVER}{i}" for i in range(len(vocabulary) + 1)]
-    for token in [*vocabulary.ranks, *BYTES]:
-        text = vocabulary.token_bytes(token)
-        if _is_word(text):
-            tokens[vocabulary.token_to_id[token]] = text.decode()
-    model = builder.build_fast_wordpiece_model(tokens, _MAX_WORD_BYTES, f"{_NEVER}##", tokens[-1], True, False)
-    return np.frombuffer(bytes(model), np.uint8)
-
-
-def _is_word(text: bytes) -> bool:
-    """Whether the automaton can hold a token: UTF-8, not longer than it allows, and without NUL."""
-    if len(text) > _MAX_TOKEN_BYTES or b"\0" in text:
-        return False
-    try:
-        text.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _replace_nul(words: tf.Tensor, by: str, has_nul: tf.Tensor) -> tf.Tensor:
-    return tf.cond(has_nul, lambda: tf.strings.regex_replace(words, r"\x00", by), lambda: words)

@@ -7,6 +7,8 @@ from typing import NamedTuple
 import tensorflow as tf
 import tensorflow_text as tf_text
 
+from keras_ft.text.ranges import ranges
+
 _WHITE = r"[\t-\r \x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}]*"
 
 # The op that splits reads a text up to its first NUL: these noncharacters stand for that, and for the first of them.
@@ -23,6 +25,21 @@ class Segments(NamedTuple):
     texts: tf.Tensor
     ids: tf.Tensor
     row_splits: tf.Tensor
+
+    def place(self, pieces: tf.RaggedTensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Puts the tokens found among the ids of the other segments.
+
+        Args:
+            pieces: ids `[S, None]` of all segments, of which those of the segments that are tokens are left out.
+
+        Returns:
+            For each id its index among the pieces followed by the segments, int64, and int64 `[S + 1]`: where the
+            ids of each segment lie.
+        """
+        is_text = self.ids < 0
+        behind = tf.size(pieces.values, tf.int64) + tf.range(tf.size(self.ids, tf.int64))
+        starts = tf.where(is_text, pieces.row_starts(), behind)
+        return ranges(starts, tf.where(is_text, pieces.row_lengths(), tf.ones_like(behind)))
 
 
 class TokenFinder(tf.Module):

@@ -1,7 +1,7 @@
 """The tokens and merges of a byte-level byte-pair tokenizer (Radford et al. 2019, GPT-2's `encoder.py`)."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from keras_ft.errors import RequestError
@@ -157,7 +157,15 @@ def read_merges(path: str | Path) -> list[Merge]:
     Raises:
         RequestError: there is no such file, or a line is no pair.
     """
-    lines = read_text(path).split("\n")
+    return parse_merges(read_text(path).split("\n"), path)
+
+
+def parse_merges(lines: Iterable[str], source: str | Path) -> list[Merge]:
+    """Reads the lines of a `merges.txt`; the source is for messages.
+
+    Raises:
+        RequestError: a line is no pair.
+    """
     merges: list[Merge] = []
     for number, line in enumerate(lines, start=1):
         line = line.removesuffix("\r")
@@ -165,6 +173,8 @@ def read_merges(path: str | Path) -> list[Merge]:
             continue
         first, _, second = line.partition(" ")
         if not first or not second or " " in second:
-            raise RequestError(f"{path}, line {number}: {line[:40]!r} is no merge: it should be two tokens and a space")
+            raise RequestError(
+                f"{source}, line {number}: {line[:40]!r} is no merge: it should be two tokens and a space"
+            )
         merges.append((first, second))
     return merges
