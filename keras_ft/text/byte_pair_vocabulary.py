@@ -1,5 +1,6 @@
 """The tokens and merges of a byte-level byte-pair tokenizer (Radford et al. 2019, GPT-2's `encoder.py`)."""
 
+import itertools
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -142,13 +143,15 @@ def tokens_in_order(ids: Mapping[str, int], source: str | Path) -> list[str]:
         if not isinstance(i, int) or isinstance(i, bool):
             raise RequestError(f"{source}: the id of {token!r} is {i!r}: it should be a whole number")
     tokens = sorted(ids, key=ids.__getitem__)
+    for token, following in itertools.pairwise(tokens):
+        if ids[token] == ids[following]:
+            raise RequestError(
+                f"{source}: {token!r} and {following!r} have the same id {ids[token]}: they should differ"
+            )
     gap = next((i for i, token in enumerate(tokens) if ids[token] != i), None)
-    if gap is None:
-        return tokens
-    same = [token for token in tokens if ids[token] == ids[tokens[gap]]]
-    if len(same) > 1:
-        raise RequestError(f"{source}: {same[0]!r} and {same[1]!r} have the same id {ids[same[0]]}: ids should differ")
-    raise RequestError(f"{source}: no token has the id {gap}, the next is {ids[tokens[gap]]}: ids should be 0, 1, 2 …")
+    if gap is not None:
+        raise RequestError(f"{source}: no token has the id {gap}, but one has {ids[tokens[gap]]}: use 0, 1, 2 …")
+    return tokens
 
 
 def read_merges(path: str | Path) -> list[Merge]:
