@@ -51,6 +51,7 @@ def random_texts(count: int) -> list[str]:
     return ["".join(rng.choice(PIECES, rng.integers(0, 12))) for _ in range(count)]
 
 
+@pytest.mark.slow
 def test_every_code_point_equals_the_reference_and_comes_back(vocabulary, tokenizer):
     check(vocabulary, CODE_POINTS, batch_size=50_000)
     check(vocabulary, [f"a{c}b {c} c{c}{c}\t{c}1" for c in CODE_POINTS[::7] + CODE_POINTS[:0x300]], batch_size=50_000)
@@ -204,7 +205,6 @@ def test_a_saved_tokenizer_is_the_same(vocabulary, tokenizer, tmp_path):
     ("change", "message"),
     [
         ({"type": "unigram"}, r"config.json: \"type\" is 'unigram': it should be one of wordpiece, byte_pair"),
-        ({"type": "wordpiece"}, "config.json: .*unexpected keyword argument"),
         ({"trim": True}, "config.json: .*unexpected keyword argument 'trim'"),
         ({"special_tokens": {"end": "</end>"}}, "vocab.json: the end token '</end>' is not among the 450 tokens"),
         ({"special_tokens": {"sep": "a"}}, "role 'sep' does not exist: use start, end, pad, unk, mask"),
@@ -243,7 +243,7 @@ class Served(tf.Module):
         super().__init__()
         self.tokenizers = tokenizers
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="texts")])
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="texts")], autograph=False)
     def serve(self, texts):
         outputs = {}
         for i, tokenizer in enumerate(self.tokenizers):
