@@ -91,7 +91,9 @@ def training_plans(
     return TokenRows(lengths, seed, epochs, tokens_per_batch, parts)
 
 
-def evaluation_steps(layout: Layout, lengths: np.ndarray, batch_size: int, parts: int = 1) -> list[Step]:
+def evaluation_steps(
+    layout: Layout, lengths: np.ndarray, batch_size: int, parts: int = 1, most_tokens: int | None = None
+) -> list[Step]:
     """The steps of an evaluation; every example comes once.
 
     Args:
@@ -99,10 +101,14 @@ def evaluation_steps(layout: Layout, lengths: np.ndarray, batch_size: int, parts
         lengths: `(examples,)` tokens of each example.
         batch_size: examples that a replica computes at once.
         parts: replicas.
+        most_tokens: that a replica computes at once, unless a single example has more, or a row has more than half.
     """
-    if layout == "ragged":
-        return ragged_steps(evaluation_plan(lengths, batch_size=batch_size * parts), lengths, parts)
     if not len(lengths):
         return []
-    room = max(EVALUATION_SLOTS, 2 * int(lengths.max())) * parts
+    longest = int(lengths.max())
+    if layout == "ragged":
+        if most_tokens is not None:
+            batch_size = min(batch_size, max(1, most_tokens // longest))
+        return ragged_steps(evaluation_plan(lengths, batch_size=batch_size * parts), lengths, parts)
+    room = max(most_tokens or EVALUATION_SLOTS, 2 * longest) * parts
     return TokenRows(lengths, 0, 1, room, parts).steps(0)

@@ -147,7 +147,7 @@ class _Chunk:
                     raise RequestError(f"{where} {_what_is_missing(record, name, column)}")
                 value = None
             elif name in columns.texts:
-                _check_text(value, column, f"{self.source.name} {self.source.unit} {number}")
+                _check_text(value, f"'{column}'", f"{self.source.name} {self.source.unit} {number}")
                 self.characters += len(value)
             elif name in columns.lists:
                 _check_list(value, column, f"{self.source.name} {self.source.unit} {number}")
@@ -178,17 +178,17 @@ def _check_list(value: Any, column: str, where: str) -> None:
         advice = ".jsonl and .parquet hold lists" if isinstance(value, str) else "put it in brackets"
         raise RequestError(f"{where}: '{column}' is {kind} ({str(value)[:40]}), not a list of strings; {advice}")
     for i, item in enumerate(value, start=1):
-        _check_text(item, f"{column}' item '{i}", where)
+        _check_text(item, f"'{column}' item {i}", where)
 
 
-def _check_text(value: Any, column: str, where: str) -> None:
+def _check_text(value: Any, what: str, where: str) -> None:
     if not isinstance(value, str):
         kind = KINDS.get(type(value), f"a {type(value).__name__}")
-        raise RequestError(f"{where}: '{column}' is {kind} ({str(value)[:40]}), not a string; put it in quotes")
+        raise RequestError(f"{where}: {what} is {kind} ({str(value)[:40]}), not a string; put it in quotes")
     if value.isascii():
         return
     try:
         value.encode("utf-8")
     except UnicodeEncodeError as error:
         half = f"U+{ord(value[error.start]):04X} at character {error.start + 1} is half a surrogate pair"
-        raise RequestError(f"{where}: '{column}' is not valid Unicode ({half}); mend or delete the line") from None
+        raise RequestError(f"{where}: {what} is not valid Unicode ({half}); mend or delete the line") from None

@@ -124,7 +124,8 @@ class TFEvaluator:
 
     def evaluated(self, arrays: Arrays, batch_size: int = EXAMPLES_AT_ONCE) -> Iterator[Batch]:
         """See `Evaluator.evaluated`."""
-        for tensors in batches(arrays, evaluation_steps("ragged", arrays.lengths, batch_size)):
+        steps = evaluation_steps("ragged", arrays.lengths, batch_size, most_tokens=self.task.tokens_at_once)
+        for tensors in batches(arrays, steps):
             yield self._answers(tensors, *self._compiled(without_indices(tensors)))
 
 

@@ -14,6 +14,11 @@ class LanguageView(View):
     mistakes_title = "Hardest texts"
     mistakes_text = "Texts whose tokens the model finds the least probable, the worst first."
 
+    @property
+    def cuts_texts(self) -> bool:
+        """Not where texts are joined to blocks."""
+        return not self.task.get("blocks", False)
+
     def mistakes(self, columns: Columns, count: int) -> np.ndarray:
         """The examples with the highest loss a token."""
         return np.argsort(-columns["loss"], kind="stable")[:count]

@@ -8,6 +8,8 @@ import numpy as np
 from keras_ft.evaluation.report.page import Section
 
 Columns = dict[str, np.ndarray]
+LOWER_IS_BETTER = ("loss", "perplexity")
+"""The metrics of which less is better; of all others more."""
 
 
 class View(ABC):
@@ -19,9 +21,18 @@ class View(ABC):
 
     metric_columns: ClassVar[tuple[str, ...]]  # what `weighted_metrics` reads
     target_columns: ClassVar[tuple[str, ...]]  # those of them that do not depend on the model
+    mistakes_title: ClassVar[str] = "Worst mistakes"
+    mistakes_text: ClassVar[str] = (
+        "Wrong answers with the highest loss first. Where the label looks wrong, it may be: mend the data."
+    )
 
     def __init__(self, task: dict[str, Any]):
         self.task = task
+
+    @property
+    def cuts_texts(self) -> bool:
+        """Whether the end of a text that is too long is lost."""
+        return True
 
     @abstractmethod
     def mistakes(self, columns: Columns, count: int) -> np.ndarray:

@@ -106,7 +106,7 @@ def read_next(view: GPT2View, tokens: tf.Tensor, positions: tf.Tensor, cache: Ca
 
 
 def _read(view: GPT2View) -> GPT2View:
-    """With tensors for tables: once rows are looked up in a variable, TensorFlow copies it wherever it reads it whole."""
+    """With tensors for tables: TensorFlow copies a variable that rows were looked up in wherever it is read whole."""
     tables = {name: getattr(view, name) for name in ("token_embedding", "position_embedding")}
     return replace(
         view, **{name: map_tensors(table, lambda _, t: tf.convert_to_tensor(t)) for name, table in tables.items()}

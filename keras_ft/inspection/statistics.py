@@ -61,7 +61,7 @@ def _columns(survey: Survey, split: SplitSurvey) -> dict[str, dict[str, Any]]:
 def _labels(survey: Survey, split: SplitSurvey) -> dict[str, Any]:
     counts = survey.label_counts[split.name]
     present = np.flatnonzero(counts)
-    if not len(present):
+    if not (len(present) and survey.kind.target_columns):
         return {"count": 0, "rows": {}}
     order = present[np.argsort(-counts[present], kind="stable")]
     names = survey.label_names

@@ -47,6 +47,7 @@ class Task(ABC):
         target_columns: what `targets` reads.
         axes: the axis of each of the `targets`.
         families: of the backbones that it can be learned with.
+        tokens_at_once: that an evaluation computes at most, None where examples are what counts.
         main_metric: says which weights are the best.
     """
 
@@ -59,6 +60,7 @@ class Task(ABC):
     target_columns: ClassVar[tuple[str, ...]]
     families: ClassVar[tuple[str, ...]]
     axes: ClassVar[dict[str, Axis]]
+    tokens_at_once: ClassVar[int | None] = None
     main_metric: ClassVar[str]
 
     @classmethod

@@ -40,6 +40,7 @@ class LanguageTask(Task):
     families = ("gpt2",)
     target_columns = ()
     axes = {}  # noqa: RUF012
+    tokens_at_once = 2048  # each has a logit for every token of the vocabulary
     main_metric = "loss"
     num_outputs = None
 

@@ -118,7 +118,9 @@ class JaxEngine:
     def evaluated(self, arrays: Arrays, batch_size: int = EXAMPLES_AT_ONCE) -> Iterator[Batch]:
         """See `Evaluator.evaluated`."""
         if arrays not in self._evaluation_steps:
-            found = evaluation_steps(self.layout, arrays.lengths, batch_size, self.num_replicas)
+            found = evaluation_steps(
+                self.layout, arrays.lengths, batch_size, self.num_replicas, self.task.tokens_at_once
+            )
             self._evaluation_steps[arrays] = found
         steps = self._evaluation_steps[arrays]
         for host, tensors in self._on_mesh(arrays, steps):

@@ -17,6 +17,7 @@ from keras_ft.data.plans import Plans, training_plans
 from keras_ft.data.steps import Step
 from keras_ft.errors import RequestError, WorkError
 from keras_ft.evaluation.evaluate import EXAMPLES_AT_ONCE, measure
+from keras_ft.evaluation.view import LOWER_IS_BETTER
 from keras_ft.recipe import EarlyStopping, TrainSection, suggest
 from keras_ft.tasks.base import Task
 from keras_ft.training.callback_optimizer import CallbackOptimizer
@@ -247,7 +248,7 @@ class Loop:
 
     def _keep_if_best(self, metrics: dict[str, float]) -> None:
         progress, metric = self.progress, self.stopping.metric
-        sign = -1.0 if metric in ("loss", "perplexity") else 1.0
+        sign = -1.0 if metric in LOWER_IS_BETTER else 1.0
         if not progress.best or sign * metrics[metric] > sign * progress.best[metric]:
             weights = {k: v for k, v in self.engine.state().items() if k.startswith("model/")}
             self.checkpoints.save_best(progress.step, weights, metrics)

@@ -87,7 +87,7 @@ class TFEngine:
     def evaluated(self, arrays: Arrays, batch_size: int = EXAMPLES_AT_ONCE) -> Iterator[Batch]:
         """See `Evaluator.evaluated`; with several processes, each evaluates the whole."""
         local = range(len(self._own_replicas))
-        steps = evaluation_steps(self.layout, arrays.lengths, batch_size, len(local))
+        steps = evaluation_steps(self.layout, arrays.lengths, batch_size, len(local), self.task.tokens_at_once)
         for parts in self._parts(batches(arrays, steps, replicas=local)):
             found = self._evaluate([without_indices(part) for part in parts])
             yield from (self._answers(part, *said) for part, said in zip(parts, found, strict=True))

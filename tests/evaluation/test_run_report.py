@@ -171,7 +171,7 @@ def test_the_same_run_gives_the_same_page(tmp_path):
 @pytest.mark.parametrize(
     ("label", "predicted", "split", "says"),
     [
-        ([1], [0], "test", "The texts of the wrong answers were not kept."),
+        ([1], [0], "test", "Their texts were not kept."),
         ([0, 1, 2], [0, 1, 2], "test", "No answer on test is wrong."),
         ([0, 1, 2], [0, 1, 1], "validation", "those of validation: 3 examples"),
     ],

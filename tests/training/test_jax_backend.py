@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from keras_ft.evaluation.evaluate import evaluate
+from tests.training import language_steps
 from tests.training.equal_steps import TASK, learn, make_arrays, ragged, tf_engine
 
 FOLDER = Path(__file__).parent / "jax_backend"
@@ -30,7 +31,17 @@ def results(tmp_path_factory) -> Path:
     np.savez(folder / "twenty.npz", losses=losses, **engine.state())
     metrics = evaluate(engine, TASK, arrays.select(np.arange(101)))
     (folder / "metrics.json").write_text(json.dumps(metrics))
+    _write_language(folder)
     return folder
+
+
+def _write_language(folder: Path) -> None:
+    """The same of a language model: losses, the state behind them, and its metrics."""
+    arrays, engine = language_steps.make_arrays(folder / "sequences"), language_steps.tf_engine()
+    losses = language_steps.learn(engine, arrays, language_steps.ragged(arrays))
+    np.savez(folder / "language.npz", losses=losses, **engine.state())
+    metrics = evaluate(engine, language_steps.TASK, arrays)
+    (folder / "language.json").write_text(json.dumps(metrics))
 
 
 @pytest.mark.slow

@@ -14,6 +14,7 @@ from keras_ft.evaluation.comparison.texts import comparable, text_differences
 from keras_ft.evaluation.predictions import Predictions
 from keras_ft.evaluation.settings import flat_settings
 from keras_ft.evaluation.texts import read_texts
+from keras_ft.evaluation.view import LOWER_IS_BETTER
 from keras_ft.evaluation.views import view_of
 from keras_ft.paths import AnyPath
 from keras_ft.run_folder import RunFolder
@@ -151,7 +152,8 @@ def _verdict(run: ComparedRun, first: ComparedRun) -> list[str]:
         interval = f"95% interval {found.low:+.4f} to {found.high:+.4f}"
         size = f"{found.difference:+.4f}, {interval}, p {_p_text(found.p_value)}"
         if found.significant:
-            what = "better" if found.difference > 0 else "worse"
+            gained = (found.difference > 0) != (found.metric in LOWER_IS_BETTER)
+            what = "better" if gained else "worse"
             lines.append(f"{run.name} is significantly {what} than {first.name} in {found.metric} ({size}).")
         elif found.p_value == 1 and found.difference == 0:
             lines.append(f"{run.name} and {first.name} are equal in {found.metric} ({size}).")

@@ -54,7 +54,7 @@ def summary(facts: Facts) -> Section:
     names = list(dict.fromkeys(name for values in facts.metrics.values() for name in values))
     rows = [[name, *(values.get(name, "–") for values in facts.metrics.values())] for name in names]
     looked_at = facts.predictions
-    text = f"Labels, mistakes and lengths below are those of {facts.split}: {len(looked_at):,} examples"
+    text = f"The answers, texts and lengths below are those of {facts.split}: {len(looked_at):,} examples"
     blocks: list[Block] = [
         Table("Metrics", ["metric", *facts.metrics], rows),
         Paragraph(f"{text} ({looked_at.source})."),
@@ -91,15 +91,15 @@ def mistakes(facts: Facts) -> Section:
     """The wrong answers with the highest loss."""
     if not facts.mistakes:
         wrong = len(facts.view.mistakes(facts.predictions.columns, 1))
-        text = "The texts of the wrong answers were not kept." if wrong else f"No answer on {facts.split} is wrong."
-        return Section("Worst mistakes", [Paragraph(text)])
+        text = "Their texts were not kept." if wrong else f"No answer on {facts.split} is wrong."
+        return Section(facts.view.mistakes_title, [Paragraph(text)])
     columns = facts.predictions.columns
     items = [
         (mistake["texts"], [*facts.view.describe_mistake(columns, mistake["row"]), ("row", str(mistake["row"]))])
         for mistake in facts.mistakes
     ]
-    text = "Wrong answers with the highest loss first. Where the label looks wrong, it may be: mend the data. "
-    return Section("Worst mistakes", [Paragraph(text + "Rows count from 0."), Quotes(items)])
+    text = f"{facts.view.mistakes_text} Rows count from 0."
+    return Section(facts.view.mistakes_title, [Paragraph(text), Quotes(items)])
 
 
 def lengths(facts: Facts) -> Section:
@@ -114,7 +114,7 @@ def lengths(facts: Facts) -> Section:
         ("median tokens", f"{middle:,}"),
         ("95% have at most", f"{high:,}"),
         ("longest", f"{int(tokens.max()):,}"),
-        ("cut, or just fitting", f"{full:.2%}"),
+        *([("cut, or just fitting", f"{full:.2%}")] if facts.view.cuts_texts else []),
         (f"filler if padded to {limit}", f"{1 - float(tokens.mean()) / limit:.1%}"),
     ]
     if "padding_fraction" in facts.cost:
@@ -128,7 +128,8 @@ def lengths(facts: Facts) -> Section:
         [
             Numbers(numbers),
             Paragraph(
-                f"data.max_length is {limit}{' (the dashed line)' if line else ''}: what is longer is cut there."
+                f"data.max_length is {limit}{' (the dashed line)' if line else ''}: "
+                + ("what is longer is cut there." if facts.view.cuts_texts else "texts are joined and cut into blocks.")
             ),
             Figure(caption, says, figure),
         ],

@@ -1,0 +1,105 @@
+"""Writing one token after the other: greedily, or by drawing."""
+
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from keras_ft.generation.cache import Cache, read_prompts
+from keras_ft.generation.choice import drawn, most_probable, numbers_to_draw_with
+from keras_ft.generation.rules import Texts
+from keras_ft.generation.settings import Settings
+from keras_ft.generation.writer import Writer, Written, over_growing_cache
+from keras_ft.layers.decoder import logits_of
+
+
+class _State(NamedTuple):
+    """`(rows, …)` each; the last token of `texts` is not read yet."""
+
+    texts: Texts
+    log_probability: tf.Tensor  # float32
+    ended: tf.Tensor  # bool
+    tail: tf.Tensor  # strings
+    forced: Any  # a Progress, or () without forced words
+
+
+def write(writer: Writer, prompts: tf.RaggedTensor, settings: Settings, draws: bool) -> Written:
+    """Continue each prompt.
+
+    Args:
+        writer: the model.
+        prompts: int32 `[rows, None]`, at least one token in a row.
+        settings: one value a row.
+        draws: whether a row may draw; without, the most probable tokens are taken whatever the temperatures are.
+    """
+    prompts = prompts.with_row_splits_dtype(tf.int32)
+    lengths, rows = prompts.row_lengths(), prompts.nrows()
+    room = writer.room_behind(lengths, settings)  # (rows,)
+    steps = tf.reduce_max(tf.concat([room, [0]], 0))
+    ids = prompts.to_tensor(-1)
+    ids = tf.pad(ids, [[0, 0], [0, steps]], constant_values=-1)
+    numbers = numbers_to_draw_with(settings.seed, steps) if draws else None
+    rules = writer.rules(settings)
+
+    def choose(logits: tf.Tensor, state: _State) -> _State:
+        texts = state.texts
+        written = texts.lengths - texts.prompts
+        allowed = logits
+        for rule in rules:
+            allowed = rule(allowed, texts)
+        begins = state.ended  # of no meaning without forced words
+        if writer.forced:
+            allowed, begins = writer.forced.apply(allowed, state.forced, room - written)
+        if numbers is None:
+            token = most_probable(allowed)
+        else:
+            number = tf.gather(numbers, tf.minimum(written, tf.maximum(steps - 1, 0)), batch_dims=1)
+            token = drawn(allowed, settings, number)
+        writes = ~state.ended & (written < room)
+        log_probability = tf.gather(logits, token, batch_dims=1) - tf.reduce_logsumexp(logits, axis=1)
+        texts = texts.with_next(token, writes)
+        ended, tail = token == writer.end_id, state.tail
+        if writer.stop:
+            tail, stops = writer.stop.after(tail, token)
+            ended |= stops
+        return _State(
+            texts,
+            state.log_probability + tf.where(writes, log_probability, 0.0),
+            state.ended | (writes & ended),
+            tail,
+            writer.forced.after(state.forced, token, begins, texts) if writer.forced else (),
+        )
+
+    def goes_on(state: _State) -> tf.Tensor:
+        written = state.texts.lengths - state.texts.prompts
+        return tf.reduce_any(~state.ended & (written < room))
+
+    def step(state: _State, cache: Cache) -> tuple[_State, Cache]:
+        texts = state.texts
+        positions = texts.lengths - 1
+        logits, cache = writer.next_logits(texts.last(1)[:, 0], positions, cache)
+        return choose(logits, state), cache
+
+    hidden, cache = read_prompts(writer.view, prompts)
+    start = _State(
+        Texts(ids, lengths, lengths),
+        tf.zeros([rows]),
+        tf.fill([rows], False),
+        writer.stop.start(rows) if writer.stop else tf.fill([rows], ""),
+        writer.forced.start(rows) if writer.forced else (),
+    )
+    state = choose(logits_of(writer.view, hidden), start)
+    state = over_growing_cache(step, goes_on, lambda state: tf.reduce_max(state.texts.lengths) - 1, state, cache)
+    counts = tf.maximum(state.texts.lengths - state.texts.prompts, 1)
+    score = state.log_probability / tf.cast(counts, tf.float32) ** writer.options.length_penalty
+    return finished(writer, state.texts, score, state.ended)
+
+
+def finished(writer: Writer, texts: Texts, score: tf.Tensor, ended: tf.Tensor) -> Written:
+    """What was written, from texts that are done."""
+    counts = texts.lengths - texts.prompts
+    last = tf.gather(texts.ids, tf.maximum(texts.lengths - 1, 0), batch_dims=1)
+    kept = counts - tf.cast((counts > 0) & (last == writer.end_id), tf.int32)
+    within = tf.ragged.range(kept)  # (rows, None)
+    columns = within.values + tf.repeat(texts.prompts, kept)
+    ids = tf.gather_nd(texts.ids, tf.stack([tf.cast(within.value_rowids(), tf.int32), columns], axis=1))
+    return Written(within.with_values(ids), counts, score, ended)
