@@ -156,8 +156,8 @@ def _with_finished(
     lengths = tf.concat([ended.lengths, tf.reshape(longer.lengths, [examples, 2 * beams])], axis=1)
     by_itself = tf.concat([ended.by_itself, stops], axis=1)
     scores, order = tf.math.top_k(scores, beams)
-    best = (tf.gather(part, order, batch_dims=1) for part in (ids, lengths))
-    return _Ended(*best, scores, tf.gather(by_itself, order, batch_dims=1))
+    ids, lengths, by_itself = (tf.gather(part, order, batch_dims=1) for part in (ids, lengths, by_itself))
+    return _Ended(ids, lengths, scores, by_itself)
 
 
 def _where_open(is_open: tf.Tensor, new: _State, old: _State, beams: int) -> _State:
