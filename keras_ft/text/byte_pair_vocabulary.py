@@ -1,7 +1,8 @@
 """The tokens and merges of a byte-level byte-pair tokenizer (Radford et al. 2019, GPT-2's `encoder.py`)."""
 
+import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from keras_ft.errors import RequestError
@@ -56,7 +57,7 @@ class BytePairVocabulary:
         source: str | Path = "the vocabulary",
     ):
         self.tokens = list(tokens)
-        self.merges = [tuple(merge) for merge in merges]
+        self.merges = [(first, second) for first, second in merges]
         self.token_to_id = {token: i for i, token in enumerate(self.tokens)}
         if not self.tokens:
             raise RequestError(f"{source} is empty: it should hold tokens and their ids")
@@ -142,13 +143,15 @@ def tokens_in_order(ids: Mapping[str, int], source: str | Path) -> list[str]:
         if not isinstance(i, int) or isinstance(i, bool):
             raise RequestError(f"{source}: the id of {token!r} is {i!r}: it should be a whole number")
     tokens = sorted(ids, key=ids.__getitem__)
+    for token, following in itertools.pairwise(tokens):
+        if ids[token] == ids[following]:
+            raise RequestError(
+                f"{source}: {token!r} and {following!r} have the same id {ids[token]}: they should differ"
+            )
     gap = next((i for i, token in enumerate(tokens) if ids[token] != i), None)
-    if gap is None:
-        return tokens
-    same = [token for token in tokens if ids[token] == ids[tokens[gap]]]
-    if len(same) > 1:
-        raise RequestError(f"{source}: {same[0]!r} and {same[1]!r} have the same id {ids[same[0]]}: ids should differ")
-    raise RequestError(f"{source}: no token has the id {gap}, the next is {ids[tokens[gap]]}: ids should be 0, 1, 2 …")
+    if gap is not None:
+        raise RequestError(f"{source}: no token has the id {gap}, but one has {ids[tokens[gap]]}: use 0, 1, 2 …")
+    return tokens
 
 
 def read_merges(path: str | Path) -> list[Merge]:
@@ -157,7 +160,15 @@ def read_merges(path: str | Path) -> list[Merge]:
     Raises:
         RequestError: there is no such file, or a line is no pair.
     """
-    lines = read_text(path).split("\n")
+    return parse_merges(read_text(path).split("\n"), path)
+
+
+def parse_merges(lines: Iterable[str], source: str | Path) -> list[Merge]:
+    """Reads the lines of a `merges.txt`; the source is for messages.
+
+    Raises:
+        RequestError: a line is no pair.
+    """
     merges: list[Merge] = []
     for number, line in enumerate(lines, start=1):
         line = line.removesuffix("\r")
@@ -165,6 +176,8 @@ def read_merges(path: str | Path) -> list[Merge]:
             continue
         first, _, second = line.partition(" ")
         if not first or not second or " " in second:
-            raise RequestError(f"{path}, line {number}: {line[:40]!r} is no merge: it should be two tokens and a space")
+            raise RequestError(
+                f"{source}, line {number}: {line[:40]!r} is no merge: it should be two tokens and a space"
+            )
         merges.append((first, second))
     return merges

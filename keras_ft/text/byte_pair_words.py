@@ -28,9 +28,16 @@ class ByteWords(NamedTuple):
 
 
 class WordSplitter(tf.Module):
-    """Cuts texts, given as code points, into words."""
+    """Cuts texts, given as code points, into words, and words where no token goes on.
 
-    def __init__(self):
+    The latter changes no id. Scripts without spaces have long words that hardly repeat; GPT-2, which knows few tokens
+    of more than one Chinese character, then sees mostly single characters, and those repeat.
+
+    Args:
+        pairs: bool `[256, 256]`, which byte is followed by which within some token.
+    """
+
+    def __init__(self, pairs: np.ndarray):
         super().__init__()
         with np.load(Path(__file__).with_name("byte_pair_characters.npz")) as data:
             starts, classes = data["starts"], data["classes"]
@@ -39,6 +46,7 @@ class WordSplitter(tf.Module):
         table[ord("'")] = APOSTROPHE
         with tf.init_scope(), tf.device("CPU:0"):
             self._classes = tf.constant(table, tf.int8)
+            self._pairs = tf.constant(pairs.reshape(-1))
 
     def __call__(self, code_points: tf.Tensor, row_splits: tf.Tensor) -> ByteWords:
         """Splits the texts `code_points[row_splits[i]:row_splits[i + 1]]`.
@@ -65,11 +73,23 @@ class WordSplitter(tf.Module):
             lambda: _split_contractions(begins, classes, code_points, ends_text),
             lambda: begins,
         )
+        begins = tf.cond(
+            tf.reduce_any(code_points >= 0x80), lambda: begins | ~self._goes_on(code_points), lambda: begins
+        )
         word_starts = tf.where(begins)[:, 0]  # (W,)
         return ByteWords(
             word_splits=tf.concat([word_starts, [size]], 0),
             row_splits=tf.searchsorted(word_starts, row_splits, out_type=tf.int64),
         )
+
+    def _goes_on(self, code_points: tf.Tensor) -> tf.Tensor:
+        """Whether a token can have both the last byte of the character before each `[M]` and its first byte."""
+        last = tf.where(code_points < 0x80, code_points, 0x80 + code_points % 0x40)
+        first = tf.where(code_points < 0x80, code_points, 0xC0 + tf.bitwise.right_shift(code_points, 6))
+        first = tf.where(code_points < 0x800, first, 0xE0 + tf.bitwise.right_shift(code_points, 12))
+        first = tf.where(code_points < 0x10000, first, 0xF0 + tf.bitwise.right_shift(code_points, 18))
+        before = tf.concat([[0], last], 0)[:-1]  # what is before the first does not matter, a word begins there
+        return tf.gather(self._pairs, before * 256 + first)
 
 
 def _split_contractions(

@@ -8,7 +8,10 @@ from keras_ft.text.vocabulary import read_json
 from keras_ft.text.wordpiece import WordPieceTokenizer
 
 Tokenizer = WordPieceTokenizer | BytePairTokenizer
-KINDS = {"wordpiece": WordPieceTokenizer, "byte_pair": BytePairTokenizer}
+KINDS: dict[str, type[WordPieceTokenizer] | type[BytePairTokenizer]] = {
+    "wordpiece": WordPieceTokenizer,
+    "byte_pair": BytePairTokenizer,
+}
 
 
 def load_tokenizer(folder: str | Path) -> Tokenizer:
