@@ -22,7 +22,9 @@ class Blocks:
 
     def __init__(self, documents: TokenArrays, length: int):
         self.documents, self.length = documents, length
-        self._ends = np.cumsum(documents.lengths)  # (documents,) of each in the stream
+        lengths = documents.lengths
+        self._ends = np.cumsum(lengths)  # (documents,) of each in the stream
+        self._begins = self._ends - lengths
 
     @property
     def stream_length(self) -> int:
@@ -37,8 +39,7 @@ class Blocks:
     @property
     def lengths(self) -> np.ndarray:
         """Tokens of each window, `(windows,)` int64."""
-        starts = np.arange(self.num_examples) * (self.length - 1)
-        return np.minimum(self.length, self.stream_length - starts)
+        return self._lengths_of(np.arange(self.num_examples))
 
     @property
     def is_selection(self) -> bool:
@@ -53,11 +54,11 @@ class Blocks:
     def gather(self, indices: np.ndarray) -> dict[str, np.ndarray]:
         """Lay the windows at `indices` one behind the other; see `TokenArrays.gather`. All segments are 1."""
         indices = np.asarray(indices, dtype=np.int64)
-        lengths = self.lengths[indices]
-        batch = laid_out(lengths)
-        starts = indices * (self.length - 1)
-        stream = starts[batch["sequence"]] + batch["positions"]  # (tokens,) places in the stream
+        batch = laid_out(self._lengths_of(indices))
+        stream = (indices * (self.length - 1))[batch["sequence"]] + batch["positions"]  # (tokens,) places in the stream
         document = np.searchsorted(self._ends, stream, side="right")
-        begins = np.concatenate([[0], self._ends])[document]
-        ids = self.documents.ids_at(document, stream - begins)
+        ids = self.documents.ids_at(document, stream - self._begins[document])
         return {**batch, "ids": ids, "segments": np.ones(len(ids), np.int32)}
+
+    def _lengths_of(self, indices: np.ndarray) -> np.ndarray:
+        return np.minimum(self.length, self.stream_length - indices * (self.length - 1))

@@ -1,7 +1,10 @@
 """The tasks that write, from recipe to report, as a user runs them."""
 
 import json
+import os
+import signal
 
+import keras
 import numpy as np
 import pytest
 
@@ -64,6 +67,21 @@ def test_a_run_is_rebuilt_with_its_special_tokens_prompts_and_generation(finishe
     assert trained.model.backbone.vocabulary_size == len(trained.pretrained.tokenizer.vocabulary)
     speakers = {"<|user|>", "<|bot|>"} & set(trained.pretrained.tokenizer.vocabulary.tokens)
     assert len(speakers) == (2 if trained.task.name == "dialogue" else 0)
+
+
+def test_an_interrupted_run_goes_on_and_ends_as_one_never_interrupted(finished, tmp_path):
+    class Interrupt(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if logs["step"] == 3:
+                os.kill(os.getpid(), signal.SIGINT)
+
+    recipe, told = load_recipe(finished.parent / "recipe.yaml"), []
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, tmp_path / "run", [Interrupt()], quietly)
+    train(recipe, tmp_path / "run", tell=told.append)
+    assert any(line.startswith("Resuming from step") for line in told)
+    ours, theirs = (load_model(folder / "model").model.get_weights() for folder in (tmp_path / "run", finished))
+    assert all(np.array_equal(mine, its) for mine, its in zip(ours, theirs, strict=True))
 
 
 def test_a_better_run_is_called_so(finished):

@@ -395,7 +395,7 @@ def test_a_backbone_that_cannot_be_fetched_leaves_the_folder_free(tmp_path, monk
     def cannot(name):
         raise WorkError("no network")
 
-    monkeypatch.setattr("keras_ft.training.train.load_pretrained", cannot)
+    monkeypatch.setattr("keras_ft.tasks.backbone.load_pretrained", cannot)
     with pytest.raises(WorkError):
         train(load_recipe(write_recipe(tmp_path)), tmp_path / "run")
     assert not (tmp_path / "run").exists()
