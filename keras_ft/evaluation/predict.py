@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,28 @@ from keras_ft.run_folder import RunFolder
 from keras_ft.tasks.model import load_model
 
 TEXTS_AT_ONCE = 64
-Answer = Callable[[dict[str, list[str]]], dict[str, np.ndarray]]
+Answer = Callable[[dict[str, list]], dict[str, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class _Model:
+    """What answers.
+
+    Attributes:
+        answer: text columns → answers.
+        texts: the names of the columns that hold a string in each row.
+        lists: of those that hold a list of strings.
+        mapping: the file's names for them.
+    """
+
+    answer: Answer
+    texts: list[str]
+    lists: list[str]
+    mapping: dict[str, str]
+
+    @property
+    def names(self) -> list[str]:
+        return [*self.texts, *self.lists]
 
 
 def predict(model: AnyPath, texts: list[str], file: str | Path | None) -> Iterator[dict[str, Any]]:
@@ -34,26 +56,26 @@ def predict(model: AnyPath, texts: list[str], file: str | Path | None) -> Iterat
         raise RequestError("give either --text (once or more) or --input FILE")
     if not exists(model):
         raise RequestError(f"no such folder: {model}; give a run folder or an export (MODELS/NAME/N)")
-    names, answer, mapping = _open(model)
+    opened = _open(model)
     if file is None:
-        return _answers(answer, _given(names, texts))
-    for _ in _read(file, names, mapping):
+        return _answers(opened.answer, _given(opened, texts))
+    for _ in _read(file, opened):
         pass
-    return _answers(answer, _read(file, names, mapping))
+    return _answers(opened.answer, _read(file, opened))
 
 
-def _answers(answer: Answer, chunks: Iterable[dict[str, list[str]]]) -> Iterator[dict[str, Any]]:
+def _answers(answer: Answer, chunks: Iterable[dict[str, list]]) -> Iterator[dict[str, Any]]:
     for columns in chunks:
         yield from to_records(answer(columns))
 
 
-def _open(model: AnyPath) -> tuple[list[str], Answer, dict[str, str]]:
-    """The names of the text columns, the answering function, and the file's names for the columns."""
+def _open(model: AnyPath) -> _Model:
     if exists(f"{os.fspath(model)}/recipe.yaml"):
         run = RunFolder.opened(model)
         trained = load_model(run.model)
-        mapping = run.read_recipe().data.columns
-        return list(trained.task.text_columns), Predictor(trained), mapping
+        lists = list(trained.task.list_columns)
+        names = [name for name in trained.task.text_columns if name not in lists]
+        return _Model(Predictor(trained), names, lists, run.read_recipe().data.columns)
     from keras_ft.serving.models import find_version
     from keras_ft.serving.session_model import SessionModel
     from keras_ft.serving.status import StatusError
@@ -68,23 +90,34 @@ def _open(model: AnyPath) -> tuple[list[str], Answer, dict[str, str]]:
         raise RequestError(
             f"{folder} has no signature serving_default that takes strings; 'keras-ft export' writes one"
         )
-    names = list(signature.inputs)
+    lists = [name for name, spec in signature.inputs.items() if len(spec.shape or ()) == 2]
 
-    def answer(columns: dict[str, list[str]]) -> dict[str, np.ndarray]:
-        inputs = {name: np.array([t.encode() for t in texts], object) for name, texts in columns.items()}
-        return session.predict("serving_default", inputs)
+    def answer(columns: dict[str, list]) -> dict[str, np.ndarray]:
+        return session.predict("serving_default", {name: _as_bytes(values) for name, values in columns.items()})
 
-    return names, answer, {}
+    return _Model(answer, [name for name in signature.inputs if name not in lists], lists, {})
 
 
-def _given(names: list[str], texts: list[str]) -> Iterator[dict[str, list[str]]]:
-    if len(names) > 1:
-        raise RequestError(f"this model reads {' and '.join(names)}; give them in a file with --input")
+def _as_bytes(values: list) -> np.ndarray:
+    """`(rows,)`, or of lists `(rows, longest)` with empty strings behind their ends."""
+    if not any(isinstance(value, list) for value in values):
+        return np.array([value.encode() for value in values], object)
+    found = np.full((len(values), max(map(len, values))), b"", object)
+    for row, value in zip(found, values, strict=True):
+        row[: len(value)] = [text.encode() for text in value]
+    return found
+
+
+def _given(model: _Model, texts: list[str]) -> Iterator[dict[str, list]]:
+    if len(model.names) > 1:
+        raise RequestError(f"this model reads {' and '.join(model.names)}; give them in a file with --input")
     for start in range(0, len(texts), TEXTS_AT_ONCE):
-        yield {names[0]: texts[start : start + TEXTS_AT_ONCE]}
+        chunk = texts[start : start + TEXTS_AT_ONCE]
+        yield {model.names[0]: [[text] for text in chunk] if model.lists else chunk}  # a text: a list of one
 
 
-def _read(file: str | Path, names: list[str], mapping: dict[str, str]) -> Iterator[dict[str, list[str]]]:
-    columns = Columns({name: mapping.get(name, name) for name in names}, required=names, texts=names)
+def _read(file: str | Path, model: _Model) -> Iterator[dict[str, list]]:
+    names = {name: model.mapping.get(name, name) for name in model.names}
+    columns = Columns(names, required=model.names, texts=model.texts, lists=model.lists)
     for rows in read_chunks(find_sources(file, split="test"), columns, rows_at_once=TEXTS_AT_ONCE):
         yield rows.columns

@@ -1,22 +1,28 @@
 """Strings in, answers out in Python: the functions that training used, traced as one graph."""
 
+import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from keras_ft.batch import TokenBatch
-from keras_ft.layers.task_model import ModelView
-from keras_ft.tasks.base import AnsweringTask, Task
+from keras_ft.errors import RequestError
+from keras_ft.layers.task_model import ModelView, map_tensors
+from keras_ft.tasks.base import AnsweringTask
+from keras_ft.tasks.encode import strings
+from keras_ft.tasks.language import LanguageTask
 from keras_ft.tasks.model import TrainedModel
-from keras_ft.text.wordpiece import WordPieceTokenizer
+from keras_ft.tasks.writing import TextWriter, asked_specs, for_writing, request_specs
+from keras_ft.text.load import Tokenizer
 
 Answers = dict[str, Any]
 
 
 def answer_texts(
-    task: Task, tokenizer: WordPieceTokenizer, view: ModelView, columns: dict[str, tf.Tensor], top_k: int | None
+    task: AnsweringTask, tokenizer: Tokenizer, view: ModelView, columns: dict[str, tf.Tensor], top_k: int | None
 ) -> dict[str, tf.Tensor]:
     """The whole way of a request: `features` → `forward` → `answer`. An export's signatures are this function.
 
@@ -25,7 +31,7 @@ def answer_texts(
         tokenizer: as in training.
         view: the weights, as tensors or as an export's variables.
         columns: `(examples,)` strings by the task's column name.
-        top_k: see `Task.answer`.
+        top_k: see `AnsweringTask.answer`.
 
     Returns:
         The task's answers, and `truncated` `(examples,)` bool; all with leading dimension = examples.
@@ -34,7 +40,6 @@ def answer_texts(
     batch = TokenBatch.from_lengths(
         sequences.ids.flat_values, sequences.ids.row_lengths(), sequences.segments.flat_values
     )
-    assert isinstance(task, AnsweringTask)
     answers = task.answer(task.forward(view, batch), top_k)
     return {**answers, "truncated": sequences.truncated}
 
@@ -45,23 +50,46 @@ class Predictor:
     Args:
         trained: from `load_model`.
         dtype: compute type.
-        top_k: see `Task.answer`.
+        top_k: see `AnsweringTask.answer`; nothing to a task that writes.
+        asks: whether calls give settings of generation too.
     """
 
-    def __init__(self, trained: TrainedModel, dtype: str = "float32", top_k: int | None = None):
-        task, tokenizer, model = trained.task, trained.pretrained.tokenizer, trained.model
-        self.columns = task.text_columns
-        signature = [{name: tf.TensorSpec([None], tf.string) for name in self.columns}]
-        self._answer: Callable[..., Any] = tf.function(
-            lambda columns: answer_texts(task, tokenizer, model.view(dtype), columns, top_k),
-            input_signature=signature,
-            autograph=False,
-        )
+    def __init__(self, trained: TrainedModel, dtype: str = "float32", top_k: int | None = None, asks: bool = False):
+        task = trained.task
+        self.specs = request_specs(task.text_columns, task.list_columns)
+        signature = [self.specs, *([asked_specs()] if asks else [])]
+        self._answer = tf.function(self._answering(trained, dtype, top_k), input_signature=signature, autograph=False)
 
-    def __call__(self, columns: dict[str, list[str]]) -> dict[str, np.ndarray]:
-        """Answers for lists of strings by column, as arrays with leading dimension = examples."""
-        answers = self._answer({name: tf.constant(columns[name], tf.string) for name in self.columns})
+    def _answering(self, trained: TrainedModel, dtype: str, top_k: int | None) -> Callable[..., Any]:
+        task, tokenizer = trained.task, trained.pretrained.tokenizer
+        if isinstance(task, LanguageTask):
+            # Laid out once, not at every call.
+            view = map_tensors(for_writing(trained.model.view(dtype)), lambda _, tensor: tf.Variable(tensor))
+            return partial(TextWriter(task, tokenizer), view)
+        assert isinstance(task, AnsweringTask)
+        return lambda columns: answer_texts(task, tokenizer, trained.model.view(dtype), columns, top_k)
+
+    def __call__(self, columns: dict[str, list], asked: dict[str, np.ndarray] | None = None) -> dict[str, np.ndarray]:
+        """Answers for lists of strings, or of lists of strings, by column; arrays with leading dimension = examples.
+
+        Args:
+            columns: by the task's text column.
+            asked: with `asks`: settings by the names of `ASKED`, `(examples,)`.
+
+        Raises:
+            RequestError: a setting is out of its range.
+        """
+        tensors = {name: strings(columns[name]) for name in self.specs}
+        try:
+            answers = self._answer(tensors, *([] if asked is None else [asked]))
+        except tf.errors.InvalidArgumentError as error:
+            raise RequestError(_assertion(error)) from None
         return {name: tensor.numpy() for name, tensor in answers.items()}
+
+
+def _assertion(error: tf.errors.InvalidArgumentError) -> str:
+    found = re.search(r"assertion failed: \[(.*?)\] \[(.*?)\]", error.message)
+    return f"{found[1]} {found[2]}" if found else error.message.splitlines()[0]
 
 
 def to_records(answers: dict[str, np.ndarray]) -> list[Answers]:

@@ -1,6 +1,7 @@
 """The SavedModel: a tf.Module that owns its tokenizer and its variables, each stored once."""
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,10 @@ import tensorflow as tf
 
 from keras_ft.evaluation.predictor import answer_texts
 from keras_ft.layers.task_model import ModelView, map_tensors
+from keras_ft.tasks.base import AnsweringTask
+from keras_ft.tasks.language import LanguageTask
 from keras_ft.tasks.model import TrainedModel
+from keras_ft.tasks.writing import ASKED, TextWriter, asked_specs, for_writing, request_specs
 
 CONSTANTS_UP_TO = 64 << 20  # bytes
 
@@ -34,21 +38,38 @@ class ServedModel(tf.Module):
         self.owned: list[tf.Variable] = []
         self.assets = [tf.saved_model.Asset(str(path)) for path in assets]
         view = trained.model.view(dtype)
-        self._constants = self.dtype == tf.bfloat16 and self.dtype.size * _size_without_tables(view) <= CONSTANTS_UP_TO
+        self._writes = TextWriter(self.task, self.tokenizer) if isinstance(self.task, LanguageTask) else None
+        if self._writes:
+            view = for_writing(view)
+        small = self.dtype.size * _size_without_tables(view) <= CONSTANTS_UP_TO
+        self._constants = self.dtype == tf.bfloat16 and small and not self._writes
         self._view = map_tensors(view, self._own)
         self._top_k = top_k
 
     def signatures(self) -> dict[str, Any]:
-        """`serving_default`, and the same under the task's name."""
-        specs = [tf.TensorSpec([None], tf.string, name=name) for name in self.task.text_columns]
+        """`serving_default`, and the same under the task's name; of a task that writes also `sample` and `score`."""
+        task, writes = self.task, self._writes
+        requests = request_specs(task.text_columns, task.list_columns)
+        if writes is None:
+            assert isinstance(task, AnsweringTask)
+            default = _compiled(
+                requests, lambda given: answer_texts(task, self.tokenizer, self._view, given, self._top_k)
+            )
+            return {tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY: default, task.name: default}
+        default = _compiled(requests, lambda given: writes(self._view, given))
 
-        @tf.function(input_signature=specs, autograph=False)
-        def answer(*texts: tf.Tensor) -> dict[str, tf.Tensor]:
-            columns = dict(zip(self.task.text_columns, texts, strict=True))
-            return answer_texts(self.task, self.tokenizer, self._view, columns, self._top_k)
+        def sample(given: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+            return writes(self._view, {name: given[name] for name in requests}, {name: given[name] for name in ASKED})
 
-        function = answer.get_concrete_function()
-        return {tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY: function, self.task.name: function}
+        texts = [name for name in task.feature_columns if name not in task.optional_columns]
+        return {
+            tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY: default,
+            task.name: default,
+            "sample": _compiled(requests | asked_specs(), sample),
+            "score": _compiled(
+                request_specs(tuple(texts), task.list_columns), lambda given: writes.score(self._view, given)
+            ),
+        }
 
     def _own(self, name: str, tensor: Any) -> Any:
         if name.startswith("backbone.pooler") and not self.task.uses_pooler:
@@ -59,6 +80,16 @@ class ServedModel(tf.Module):
         variable = tf.Variable(value, trainable=False, name=name)
         self.owned.append(variable)
         return variable
+
+
+def _compiled(specs: dict[str, tf.TensorSpec], answer: Callable[[dict[str, tf.Tensor]], dict[str, tf.Tensor]]) -> Any:
+    """A signature with these inputs by name."""
+
+    @tf.function(input_signature=list(specs.values()), autograph=False)
+    def signature(*tensors: tf.Tensor) -> dict[str, tf.Tensor]:
+        return answer(dict(zip(specs, tensors, strict=True)))
+
+    return signature.get_concrete_function()
 
 
 def _is_table(name: str) -> bool:
@@ -72,7 +103,7 @@ def _size_without_tables(view: ModelView) -> int:
 
 
 def write_saved_model(trained: TrainedModel, folder: Path, dtype: str, top_k: int | None) -> None:
-    """Write a SavedModel with `assets/vocab.txt`, the task's own assets, and an empty `assets.extra/`.
+    """Write a SavedModel with the vocabulary's files in `assets/`, the task's own assets, and an empty `assets.extra/`.
 
     Args:
         trained: from `load_model`.
@@ -82,7 +113,7 @@ def write_saved_model(trained: TrainedModel, folder: Path, dtype: str, top_k: in
     """
     with tempfile.TemporaryDirectory() as scratch:
         trained.pretrained.tokenizer.save(Path(scratch))
-        assets = [Path(scratch) / "vocab.txt"]
+        assets = [file for file in Path(scratch).iterdir() if file.name != "config.json"]
         for name, lines in trained.task.asset_files().items():
             assets.append(Path(scratch) / name)
             assets[-1].write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")

@@ -1,6 +1,6 @@
 """The weights of a keras-hub GPT-2, as tensors to compute with."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from keras import ops
@@ -50,6 +50,15 @@ def gpt2_view(backbone: Any, config: Arithmetic, dtype: str = "float32", recompu
         final_norm=(read(backbone.layer_norm.gamma), read(backbone.layer_norm.beta)),
         recompute=recompute,
     )
+
+
+def for_generation(view: GPT2View) -> GPT2View:
+    """A view whose weights are laid out as writing reads them: products of a few rows with float32 kernels are a
+    quarter to a third faster on CPUs where the table of tokens is `(hidden, vocabulary)`, with bfloat16 kernels slower.
+    """
+    if view.final_norm[0].dtype != "float32":
+        return view
+    return replace(view, token_embedding=TransposedTable(ops.transpose(view.token_embedding)))
 
 
 def gpt2_variables_by_depth(backbone: Any) -> list[list[Any]]:

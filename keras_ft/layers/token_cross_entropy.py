@@ -14,6 +14,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_ft.layers.gpt2_view import TransposedTable
 from keras_ft.layers.gradient import with_gradient
 
 Tensor = Any
@@ -25,12 +26,15 @@ def token_cross_entropy(hidden: Tensor, embedding: Tensor, labels: Tensor, train
 
     Args:
         hidden: `(predictions, hidden)`, the decoder's output; products are computed in its type.
-        embedding: `(vocabulary, hidden)`, the token embedding, which is also the output layer.
+        embedding: `(vocabulary, hidden)`, the token embedding, which is also the output layer; or, where no gradient
+            is asked for, a TransposedTable.
         labels: `(predictions,)` int32, the tokens that came; −1 where nothing is predicted, whose loss is 0.
         training: whether a gradient will be asked for; the values are the same.
     """
     labels = ops.convert_to_tensor(labels)
     counted = ops.cast(labels >= 0, "float32")
+    if isinstance(embedding, TransposedTable):
+        return _losses(ops.convert_to_tensor(hidden), ops.transpose(embedding.columns), labels) * counted
 
     @with_gradient
     def losses_of(hidden: Tensor, embedding: Tensor) -> tuple[Tensor, Callable[[Tensor], Any]]:

@@ -83,7 +83,7 @@ class Encoder:
 
     def __call__(self, rows: Rows) -> Chunk:
         """Raises RequestError where a target is wrong."""
-        columns = {name: _strings(rows.columns.get(name), len(rows)) for name in self.task.feature_columns}
+        columns = {name: strings(rows.columns.get(name), len(rows)) for name in self.task.feature_columns}
         ids, lengths, segments = (tensor.numpy() for tensor in self._features(columns))
         return {"ids": ids, "lengths": lengths, "segments": segments, **self.task.targets(rows)}
 
@@ -102,8 +102,13 @@ def _compiled(task: Task, tokenizer: Tokenizer) -> Callable[..., tuple[tf.Tensor
     return features
 
 
-def _strings(values: list | None, count: int) -> tf.Tensor:
-    """A column as a tensor: "" where a row has none, and behind the end of lists that are shorter than others."""
+def strings(values: list | None, count: int | None = None) -> tf.Tensor:
+    """A column as a tensor: "" where a row has none, and behind the end of lists that are shorter than others.
+
+    Args:
+        values: strings, or lists of strings; None where no row has any.
+        count: of rows, where `values` is None.
+    """
     if values is None:
         return tf.fill([count], "")
     if any(isinstance(value, list) for value in values):

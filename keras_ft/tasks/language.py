@@ -105,20 +105,20 @@ class LanguageTask(Task):
     def forward(self, view: ModelView, batch: TokenBatch, rate: float = 0.0, key: Key | None = None) -> dict:
         """`losses`: `(predictions,)` float32 nats, as `Predictions` of the batch has them.
 
-        With label smoothing also `smoothing`, what ε of it adds.
+        With label smoothing, in training, also `smoothing`, what ε of it adds.
         """
         predictions = Predictions.of(batch)
         hidden = predictions.states(decode(view.backbone, batch, rate, key))  # (predictions, hidden)
         embedding = view.backbone.token_embedding
         outputs = {"losses": token_cross_entropy(hidden, embedding, predictions.labels, key is not None)}
-        if self.label_smoothing:
+        if self.label_smoothing and key is not None:
             outputs["smoothing"] = smoothing_term(hidden, embedding, predictions.labels)
         return outputs
 
     def loss(self, outputs: dict[str, Tensor], batch: TokenBatch) -> tuple[Tensor, Tensor]:
         """Cross-entropy of each predicted token in nats, smoothed as asked for, each of weight 1."""
         losses = outputs["losses"]
-        if self.label_smoothing:
+        if "smoothing" in outputs:
             losses = losses + self.label_smoothing * outputs["smoothing"]
         return losses, Predictions.of(batch).weights
 

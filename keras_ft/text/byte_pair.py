@@ -36,6 +36,9 @@ class BytePairTokenizer(tf.Module):
             "<mask>" does.
         trim_offsets: whether offsets leave out the spaces that tokens begin and end with, as RoBERTa's do.
 
+    Attributes:
+        written: `(vocabulary,)` what `detokenize` writes for each token, in bytes.
+
     Raises:
         RequestError: an option names a token that is no added one.
     """
@@ -69,7 +72,7 @@ class BytePairTokenizer(tf.Module):
         special = set(vocabulary.added_tokens) - set(self.tokens_in_text)
         written = [b"" if token in special else vocabulary.token_bytes(token) for token in vocabulary.tokens]
         with tf.init_scope(), tf.device("CPU:0"):
-            self._written = tf.constant(written)
+            self.written = tf.constant(written)
 
     def tokenize(self, texts: tf.Tensor) -> tf.RaggedTensor:
         """Texts to ids, without anything before and behind them.
@@ -131,7 +134,7 @@ class BytePairTokenizer(tf.Module):
             tf.errors.InvalidArgumentError: an id outside the vocabulary.
         """
         with tf.device("CPU:0"):
-            written = tf.gather(self._written, ids.values)  # (T,)
+            written = tf.gather(self.written, ids.values)  # (T,)
             texts = tf.strings.unsorted_segment_join(written, ids.value_rowids(), ids.nrows())
             return tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8")
 
