@@ -52,6 +52,10 @@ class TimedEpochs:
         self.turns.wait(self.watch.read(self.examples) if self.watch else {})
         self.watch = Stopwatch()
 
+    def end(self, **found: Any) -> None:
+        """Say what came of it all, and wait for the end."""
+        self.turns.wait(found)
+
 
 Labelled = tuple[list[str], list[float]]
 

@@ -142,11 +142,13 @@ def attend(
 def _scores(queries: Tensor, keys: Tensor, mask: Tensor) -> Tensor:
     """`(rows, heads, queries, keys)`."""
     scale = ops.cast(queries.shape[-1] ** -0.5, queries.dtype)
-    if mask.shape[:2] != (1, 1):
+    if mask.shape[2] == 1:  # one mask for all queries of a row
         return ops.matmul(queries, ops.swapaxes(keys, -1, -2)) * scale + mask
-    # A mask that all rows share must not be added in four dimensions: TensorFlow would fuse the addition with the
-    # product, and oneDNN has for such a mask nothing but its reference code, hundreds of times slower.
+    # Another mask must not be added in four dimensions: at inference TensorFlow would fuse the addition with the
+    # product, and oneDNN has nothing but its reference code for that, up to hundreds of times slower.
     scores = ops.matmul(queries * scale, ops.swapaxes(keys, -1, -2))
+    if mask.shape[0] != 1:
+        return ops.where(mask < 0, mask, scores)
     shape = ops.shape(scores)
     return ops.reshape(ops.reshape(scores, (-1, *shape[2:])) + mask[0], shape)
 
