@@ -1,6 +1,5 @@
 """`keras-ft export`: a run → a verified SavedModel version with warm-up requests."""
 
-import json
 import os
 import re
 import shutil
@@ -10,14 +9,16 @@ import tensorflow as tf
 
 from keras_ft.errors import RequestError, WorkError
 from keras_ft.evaluation.predictor import Predictor
+from keras_ft.export.expected import as_json, expected_texts, joined
 from keras_ft.export.saved_model import write_saved_model
 from keras_ft.export.verify import Decisions, Verification, record_expected, verify
 from keras_ft.export.warmup import write_warmup_requests
 from keras_ft.paths import AnyPath, child_folders, is_remote, push, working_folder
 from keras_ft.run_folder import RunFolder
 from keras_ft.tasks.base import AnsweringTask
+from keras_ft.tasks.language import LanguageTask
 from keras_ft.tasks.model import TrainedModel, load_model
-from keras_ft.tasks.samples import HARD_TEXTS, read_samples
+from keras_ft.tasks.samples import hard_requests, read_samples
 
 DTYPES = ("float32", "bfloat16")
 
@@ -60,7 +61,7 @@ def export(
     scratch = here / f".exporting-{number}-{os.getpid()}"
     try:
         _write(trained, scratch, dtype, top_k)
-        samples = read_samples(source.model, trained.task.text_columns)
+        samples = read_samples(source.model, trained.task)
         write_warmup_requests(scratch, _name(to), samples)
         _record_answers(trained, scratch, dtype, top_k, samples)
         found = verify(scratch)
@@ -122,20 +123,20 @@ def _free_version(to: AnyPath, version: int | None) -> int:
 
 
 def _record_answers(
-    trained: TrainedModel, folder: Path, dtype: str, top_k: int | None, samples: dict[str, list[str]]
+    trained: TrainedModel, folder: Path, dtype: str, top_k: int | None, samples: dict[str, list]
 ) -> None:
     """What the Python model says to the run's sample texts and to hard ones."""
-    columns = {name: texts + HARD_TEXTS for name, texts in samples.items()}
+    task = trained.task
+    if isinstance(task, LanguageTask):
+        record_expected(folder, dtype, *expected_texts(trained, task, dtype, samples))
+        return
+    columns = joined(samples, hard_requests(task.text_columns, task.list_columns))
     answers = Predictor(trained, dtype, top_k)(columns)
-    plain = {name: _nested(values) for name, values in answers.items()}
-    names = ("serving_default", trained.task.name)
+    plain = as_json(answers)
+    names = ("serving_default", task.name)
     decisions = None
     if "scores" in plain:
+        assert isinstance(task, AnsweringTask)
         ranking = answers["scores"] if top_k != 1 else Predictor(trained, dtype, top_k=2)(columns)["scores"]
-        assert isinstance(trained.task, AnsweringTask)
-        decisions = Decisions(_nested(ranking), trained.task.score_threshold)
+        decisions = Decisions(as_json({"scores": ranking})["scores"], task.score_threshold)
     record_expected(folder, dtype, dict.fromkeys(names, columns), dict.fromkeys(names, plain), decisions)
-
-
-def _nested(values) -> list:
-    return json.loads(json.dumps(values.tolist(), default=lambda b: b.decode("utf-8")))

@@ -6,17 +6,19 @@ import tensorflow as tf
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog, PredictLog
 
+from keras_ft.tasks.encode import strings
+
 WARM_UP_FILE = "assets.extra/tf_serving_warmup_requests"
 BATCH_SIZES = (1, 8, 32)
 
 
-def write_warmup_requests(folder: Path, model_name: str, columns: dict[str, list[str]]) -> int:
+def write_warmup_requests(folder: Path, model_name: str, columns: dict[str, list]) -> int:
     """Write a Predict request of each of a few batch sizes.
 
     Args:
         folder: the SavedModel's.
         model_name: as it is served.
-        columns: sample texts by input name, repeated as needed.
+        columns: sample texts, or lists of texts, by input name, repeated as needed.
 
     Returns:
         How many requests were written.
@@ -26,9 +28,9 @@ def write_warmup_requests(folder: Path, model_name: str, columns: dict[str, list
             request = PredictRequest()
             request.model_spec.name = model_name
             request.model_spec.signature_name = tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
-            for name, texts in columns.items():
-                repeated = [texts[i % len(texts)] for i in range(size)]
-                request.inputs[name].CopyFrom(tf.make_tensor_proto(repeated, dtype=tf.string))
+            for name, values in columns.items():
+                repeated = strings([values[i % len(values)] for i in range(size)])
+                request.inputs[name].CopyFrom(tf.make_tensor_proto(repeated.numpy(), dtype=tf.string))
             log = PredictionLog(predict_log=PredictLog(request=request))
             writer.write(log.SerializeToString())
     return len(BATCH_SIZES)

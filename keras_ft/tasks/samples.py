@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_ft.tasks.base import Task
+
 FILE = "samples.json"
 COUNT = 32
 
@@ -34,14 +36,20 @@ def choose_samples(num_examples: int) -> np.ndarray:
     return np.arange(0, num_examples, max(1, num_examples // COUNT))[:COUNT]
 
 
-def write_samples(samples: dict[str, list[str]], folder: Path) -> None:
+def write_samples(samples: dict[str, list], folder: Path) -> None:
     """Write `samples.json`."""
     (folder / FILE).write_text(json.dumps(samples, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 
-def read_samples(folder: Path, text_columns: tuple[str, ...]) -> dict[str, list[str]]:
-    """Read `samples.json`; hard texts stand in where it is absent."""
+def read_samples(folder: Path, task: Task) -> dict[str, list]:
+    """Read `samples.json`; hard requests stand in where it is absent."""
     path = folder / FILE
     if not path.is_file():
-        return dict.fromkeys(text_columns, HARD_TEXTS)
+        return hard_requests(task.text_columns, task.list_columns)
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+def hard_requests(columns: tuple[str, ...], lists: tuple[str, ...]) -> dict[str, list]:
+    """Requests of the hard texts by column; of columns that hold lists, lists of one to three of them."""
+    several = [HARD_TEXTS[max(0, i - i % 3) : i + 1] for i in range(len(HARD_TEXTS))]
+    return {name: several if name in lists else HARD_TEXTS for name in columns}

@@ -126,7 +126,7 @@ def _set_up(
         void_weights(run.model)
         pretrained.save(run.model)
         save_task(prepared.task, run.model)
-        write_samples(read_samples(run.data, prepared.task.text_columns), run.model)
+        write_samples(read_samples(run.data, prepared.task), run.model)
         told["fingerprint"] = prepared.fingerprint
     workers.agree("")
     loop = build_loop(recipe, run, pretrained, prepared, workers, tell)

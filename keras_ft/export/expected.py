@@ -1,0 +1,61 @@
+"""What an export's signatures should answer: requests of every kind, and the Python model's answers."""
+
+import json
+from typing import Any
+
+import numpy as np
+
+from keras_ft.evaluation.predictor import Predictor
+from keras_ft.tasks.language import LanguageTask
+from keras_ft.tasks.model import TrainedModel
+from keras_ft.tasks.samples import hard_requests
+
+SAMPLED = 8  # requests of `sample`
+SETTINGS: dict[str, list] = {  # of those requests, one behind the other
+    "max_new_tokens": [-1, 8, 0, 16, -1, 4, 1, 8],
+    "temperature": [-1.0, 0.0, 1.0, 0.7, 1.5, 1.0, 0.5, 2.0],
+    "top_k": [-1, 0, 10, 5, 0, 300, -1, 0],
+    "top_p": [-1.0, 1.0, 0.9, 1.0, 0.95, 0.5, -1.0, 0.99],
+    "seed": [-1, 0, 1, 2, 3, 4, 5, 6],
+}
+
+
+def expected_texts(
+    trained: TrainedModel, task: LanguageTask, dtype: str, samples: dict[str, list]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Requests and answers of `serving_default`, of the task's own name, and of `sample`, by signature.
+
+    Args:
+        trained: the model.
+        task: its task.
+        dtype: compute type.
+        samples: requests of the run, by text column.
+    """
+    few = {name: values[:SAMPLED] for name, values in samples.items()}
+    columns = joined(few, hard_requests(task.text_columns, task.list_columns))
+    count = len(next(iter(few.values())))
+    asked = {name: values[:count] for name, values in SETTINGS.items()}
+    answers = as_json(Predictor(trained, dtype)(columns))
+    typed = {name: np.array(values, "float32" if name in FLOATS else "int32") for name, values in asked.items()}
+    sampled = as_json(Predictor(trained, dtype, asks=True)(few, typed))
+    names = ("serving_default", task.name)
+    return (
+        {**dict.fromkeys(names, columns), "sample": few | asked},
+        {**dict.fromkeys(names, answers), "sample": sampled},
+    )
+
+
+FLOATS = ("temperature", "top_p")
+
+
+def joined(one: dict[str, list], other: dict[str, list]) -> dict[str, list]:
+    """The rows of one and then those of the other, by column."""
+    return {name: values + other[name] for name, values in one.items()}
+
+
+def as_json(answers: dict[str, np.ndarray]) -> dict[str, list]:
+    """Arrays as nested lists, with strings for bytes."""
+    return {
+        name: json.loads(json.dumps(values.tolist(), default=lambda found: found.decode("utf-8")))
+        for name, values in answers.items()
+    }
