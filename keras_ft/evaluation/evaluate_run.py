@@ -8,10 +8,11 @@ from keras_ft.data.readers import find_sources
 from keras_ft.errors import RequestError
 from keras_ft.evaluation.evaluate import TFEvaluator
 from keras_ft.evaluation.origin import Origin
-from keras_ft.evaluation.record import evaluate_and_record, worst_mistakes
+from keras_ft.evaluation.record import evaluate_and_record, measured_texts, worst_mistakes
 from keras_ft.evaluation.report.run_report import write_page
 from keras_ft.evaluation.report.sections import Facts
 from keras_ft.evaluation.views import view_of
+from keras_ft.evaluation.written import written_texts
 from keras_ft.paths import AnyPath
 from keras_ft.run_folder import RunFolder
 from keras_ft.shown import to_stderr
@@ -48,8 +49,10 @@ def evaluate_run(folder: AnyPath, data: str, report: Path | None = None) -> dict
             raise RequestError(f"{data} is too short to be evaluated: it should have more than one token")
         origin = Origin.of(sources, recipe.data.columns, examples, trained.pretrained.tokenizer)
         metrics, predictions = evaluate_and_record(evaluator, trained.task, origin)
+        texts = written_texts(trained.task, origin, run.model, to_stderr)
+        metrics |= measured_texts(texts)
         if report is not None:
             mistakes = worst_mistakes(trained.task, origin, predictions, to_stderr)
-            facts = Facts(recipe, {str(origin): metrics}, predictions, view_of(predictions), mistakes)
+            facts = Facts(recipe, {str(origin): metrics}, predictions, view_of(predictions), mistakes, texts=texts)
             write_page(report, f"{run.path.resolve().name} on {origin}", facts)
     return metrics

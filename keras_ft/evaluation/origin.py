@@ -59,10 +59,14 @@ class Origin:
         """
         if not isinstance(self.arrays, TokenArrays):
             return self._written(self.arrays, examples)
-        rows = self.arrays.rows[list(examples)]
-        found = pick_rows(read_examples(task, self.sources, self.columns), rows)
+        found = self.rows(task, examples)
         shown = [name for name in task.feature_columns if name in found]
-        return [{name: _as_text(found[name][i]) for name in shown} for i in range(len(rows))]
+        return [{name: _as_text(found[name][i]) for name in shown} for i in range(len(examples))]
+
+    def rows(self, task: Task, examples: Sequence[int]) -> dict[str, list]:
+        """The task's columns of some examples that are rows, in the order asked for; raises as `texts` does."""
+        assert isinstance(self.arrays, TokenArrays)
+        return pick_rows(read_examples(task, self.sources, self.columns), self.arrays.rows[list(examples)])
 
     def _written(self, arrays: Arrays, examples: Sequence[int]) -> list[dict[str, str]]:
         if self.tokenizer is None:

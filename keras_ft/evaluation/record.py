@@ -10,7 +10,10 @@ from keras_ft.evaluation.mistakes import Mistakes, write_mistakes
 from keras_ft.evaluation.origin import Origin
 from keras_ft.evaluation.predictions import Predictions
 from keras_ft.evaluation.shorten import shortened
+from keras_ft.evaluation.text_metrics import text_metrics
+from keras_ft.evaluation.texts import GeneratedText, write_texts
 from keras_ft.evaluation.views import view_of
+from keras_ft.evaluation.written import written_texts
 from keras_ft.run_folder import RunFolder
 from keras_ft.tasks.base import Task
 from keras_ft.tasks.registry import describe
@@ -87,4 +90,12 @@ def record_split(
     metrics, predictions = evaluate_and_record(evaluator, task, origin)
     predictions.write(run.predictions / f"{split}.npz")
     write_mistakes(worst_mistakes(task, origin, predictions, tell), run.predictions / f"{split}_mistakes.json")
-    return metrics
+    texts = written_texts(task, origin, run.model, tell)
+    if texts:
+        write_texts(run.predictions / f"{split}_texts.jsonl", texts)
+    return metrics | measured_texts(texts)
+
+
+def measured_texts(texts: list[GeneratedText]) -> dict[str, float]:
+    """How near texts come to their references; nothing where there are none."""
+    return text_metrics([found.text for found in texts], [found.reference for found in texts]) if texts else {}

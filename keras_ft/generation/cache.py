@@ -116,4 +116,4 @@ def _read(view: GPT2View) -> GPT2View:
 def _written(tensor: tf.Tensor, place: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
     """The same memory with new rows in it: `(…, places, head_dim)`, `(rows,)`, `(rows, head_dim)` → the first."""
     flat = tf.raw_ops.InplaceUpdate(x=tf.reshape(tensor, [-1, tensor.shape[-1]]), i=place, v=rows)
-    return tf.reshape(flat, tf.shape(tensor))
+    return tf.reshape(flat, [tf.shape(tensor)[0], tf.shape(tensor)[1], tensor.shape[-1]])

@@ -77,6 +77,11 @@ class Dialogue(LanguageTask):
         spoken = [[turn for turn in turns if turn] for turns in columns["turns"]]
         return {"turns": [turns[: len(turns) - len(turns) % 2 - 1] for turns in spoken]}
 
+    def references(self, columns: dict[str, list]) -> list[str]:
+        """The last replies."""
+        spoken = [[turn for turn in turns if turn] for turns in columns["turns"]]
+        return [turns[len(turns) - len(turns) % 2 - 1] for turns in spoken]
+
     def features(self, tokenizer: Tokenizer, columns: dict[str, Tensor]) -> Sequences:
         """The turns, the last being a reply: a turn of the user behind it is left out. Learned replies are segment 1.
 

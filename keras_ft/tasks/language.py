@@ -102,6 +102,10 @@ class LanguageTask(Task):
         Framed as `features` frames what is before the target, none empty, and none longer than `prompt_room`.
         """
 
+    def references(self, columns: dict[str, list]) -> list[str] | None:
+        """What is wanted as answer to the `requests` of rows of feature columns; None where nothing is."""
+        return None
+
     def forward(self, view: ModelView, batch: TokenBatch, rate: float = 0.0, key: Key | None = None) -> dict:
         """`losses`: `(predictions,)` float32 nats, as `Predictions` of the batch has them.
 

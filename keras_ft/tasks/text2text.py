@@ -69,6 +69,10 @@ class Text2Text(LanguageTask):
         """The constructor's arguments."""
         return {"template": self.template, **self.languages, **super().to_json()}
 
+    def references(self, columns: dict[str, list]) -> list[str]:
+        """The targets."""
+        return columns["target"]
+
     def features(self, tokenizer: Tokenizer, columns: dict[str, Tensor]) -> Sequences:
         """The template with the source, the target, end-of-text; the target and its end are of segment 1.
 

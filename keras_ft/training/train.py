@@ -178,7 +178,8 @@ def _measure(loop: Loop, run: RunFolder, origins: dict[str, Origin], tell: Calla
     engine, task, progress = loop.engine, loop.task, loop.progress
     metrics = {"validation": progress.best, **_calibrate(loop, run, tell), "train": _cost(progress, engine.model)}
     save_weights(engine.model, run.model)  # last of `model/`: with it the run counts as trained
-    record_split(run, "validation", engine, task, origins["validation"], tell)
+    measured = record_split(run, "validation", engine, task, origins["validation"], tell)
+    metrics["validation"] = measured | progress.best  # with what only texts tell
     if "test" in origins:
         metrics["test"] = record_split(run, "test", engine, task, origins["test"], tell)
     return metrics
