@@ -88,7 +88,7 @@ def read_next(view: GPT2View, tokens: tf.Tensor, positions: tf.Tensor, cache: Ca
     hidden = embed(_read(view), tokens, positions)  # (rows, hidden)
     head_dim = hidden.shape[-1] // heads
     seen = tf.range(cache.places) <= positions[:, None]  # (rows, places)
-    mask = tf.cast(tf.where(seen, 0.0, -1e9), hidden.dtype)[:, None, :]  # (rows, 1, places)
+    mask = tf.reshape(tf.cast(tf.where(seen, 0.0, -1e9), hidden.dtype), [rows, 1, -1])  # (rows, 1, places)
     place = tf.range(rows * heads) * cache.places + tf.repeat(positions, heads)  # (rows * heads,)
     scale = tf.cast(head_dim**-0.5, hidden.dtype)
     after = Cache([], [])
