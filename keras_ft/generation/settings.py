@@ -66,5 +66,5 @@ def _check(name: str, values: tf.Tensor) -> tf.Operation:
     fits = (values > 0) & (values <= 1) if name == "top_p" else values >= 0
     if values.dtype.is_floating:
         fits &= tf.math.is_finite(values)
-    message = f"{name} should be {RANGES[name]}, or -1 for the model's own; given"
+    message = f"{name} should be {RANGES[name]}, or -1 for the default; given"
     return tf.debugging.Assert(tf.reduce_all(fits | (values == DEFAULT)), [message, values], summarize=8)
