@@ -5,8 +5,7 @@ import pytest
 
 
 @pytest.fixture(scope="session")
-def view(tmp_path_factory):
-    from keras_ft.layers.gpt2_view import gpt2_view
+def backbone_and_config(tmp_path_factory):
     from keras_ft.presets import gpt2_checkpoint
     from keras_ft.presets.checkpoint import read_config
     from keras_ft.presets.safetensors_files import read_safetensors
@@ -18,7 +17,22 @@ def view(tmp_path_factory):
     backbone = gpt2_checkpoint.backbone_of(config)
     tensors, where = read_safetensors(folder, "tiny")
     gpt2_checkpoint.fill(backbone, {gpt2_checkpoint.canonical(name): t for name, t in tensors.items()}, where)
-    return gpt2_view(backbone, gpt2_checkpoint.arithmetic_of(config))
+    return backbone, gpt2_checkpoint.arithmetic_of(config)
+
+
+@pytest.fixture(scope="session")
+def view(backbone_and_config):
+    from keras_ft.layers.gpt2_view import gpt2_view
+
+    return gpt2_view(*backbone_and_config)
+
+
+@pytest.fixture(scope="session")
+def reference() -> dict:
+    """What `benchmarks/generation_reference.py` stored."""
+    from writing import REFERENCE
+
+    return REFERENCE
 
 
 @pytest.fixture(scope="session")

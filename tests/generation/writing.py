@@ -1,5 +1,9 @@
 """Running a writer on lists of ids, in a graph of dynamic shapes, as an export does."""
 
+import gzip
+import json
+from pathlib import Path
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -13,7 +17,14 @@ from keras_ft.generation.writer import Writer, Written
 from keras_ft.layers.decoder import decode, logits_of
 
 END = 449
-TYPES = {"max_new_tokens": tf.int32, "temperature": tf.float32, "top_k": tf.int32, "top_p": tf.float32, "seed": tf.int32}
+REFERENCE = json.loads(gzip.decompress((Path(__file__).parent / "transformers_texts.json.gz").read_bytes()))
+TYPES = {
+    "max_new_tokens": tf.int32,
+    "temperature": tf.float32,
+    "top_k": tf.int32,
+    "top_p": tf.float32,
+    "seed": tf.int32,
+}
 
 
 class Writing:
@@ -43,26 +54,30 @@ class Writing:
 
 
 class WithoutCache:
-    """A model that reads the whole text again for every token: slow, and simple enough to trust."""
+    """A model that reads a whole text at once, as in training."""
 
     def __init__(self, view):
         self.view = view
-        self._last = tf.function(self._of_the_last, input_signature=[tf.TensorSpec([None], tf.int32)], autograph=False)
+        self._all = tf.function(self._of_all, input_signature=[tf.TensorSpec([None], tf.int32)], autograph=False)
 
-    def _of_the_last(self, ids: tf.Tensor) -> tf.Tensor:
-        batch = TokenBatch.from_lengths(ids, keras.ops.shape(ids)[:1])
-        return logits_of(self.view, decode(self.view, batch)[-1:])[0]
+    def _of_all(self, ids: tf.Tensor) -> tf.Tensor:
+        return logits_of(self.view, decode(self.view, TokenBatch.from_lengths(ids, keras.ops.shape(ids)[:1])))
 
-    def logits(self, text: list[int]) -> np.ndarray:
-        """Of what comes behind a text, `(vocabulary,)`."""
-        return self._last(tf.constant(text, tf.int32)).numpy()
+    def logits(self, prompt: list[int], written: list[int]) -> np.ndarray:
+        """Of each token behind the prompt, one more than were written: `(tokens, vocabulary)` float64."""
+        return self._all(tf.constant(prompt + written, tf.int32)).numpy()[len(prompt) - 1 :].astype("float64")
 
-    def greedy(self, prompt: list[int], count: int, end_id: int = END) -> list[int]:
-        """What is written, without the end."""
-        text = list(prompt)
-        for _ in range(count):
-            token = int(np.argmax(self.logits(text)))
-            if token == end_id:
-                break
-            text.append(token)
-        return text[len(prompt) :]
+    def most_probable(self, prompt: list[int], written: list[int]) -> list[int]:
+        """What a greedy writer should have written in place of each token, and behind the last."""
+        return self.logits(prompt, written).argmax(axis=1).tolist()
+
+    def log_probability(self, prompt: list[int], written: list[int]) -> float:
+        """Of all that was written, in nats."""
+        logits = self.logits(prompt, written)[:-1]
+        of_all = np.logaddexp.reduce(logits, axis=1)
+        return float((logits[np.arange(len(written)), written] - of_all).sum())
+
+
+def holds(text: list[int], sequence: list[int]) -> bool:
+    """Whether a sequence of tokens occurs in a text."""
+    return any(text[start : start + len(sequence)] == sequence for start in range(len(text)))
