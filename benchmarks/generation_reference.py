@@ -1,7 +1,8 @@
 """What transformers' `generate` writes with a tiny GPT-2, stored for tests/generation/test_transformers_texts.py.
 
-    pip install torch transformers    # in an environment of its own
-    OMP_NUM_THREADS=1 python -m benchmarks.generation_reference tests/generation/transformers_texts.json.gz
+Needs torch and transformers; run from the repository's root, for which OMP_NUM_THREADS=1 is enough:
+
+python -m benchmarks.generation_reference tests/generation/transformers_texts.json.gz
 """
 
 import gzip

@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 from scipy.stats import chisquare
@@ -121,11 +123,11 @@ def test_banned_sequences_never_occur(writing, view, prompts):
         assert not any(holds(prompt[-len(s) + 1 :] * (len(s) > 1) + text, s) for s in banned)
 
 
-def test_where_only_two_texts_are_allowed_beams_give_no_other(view, prompts):
+def test_where_only_eight_texts_are_allowed_beams_give_no_other(view, prompts):
     banned = [[token] for token in range(450) if token not in (17, 18)]
-    written = Writing(view, banned=banned, num_beams=300, num_return=4, max_new_tokens=1).written(prompts)
-    for row in range(0, 4 * len(prompts), 4):
-        texts = written.ids.to_list()[row : row + 4]
-        assert sorted(texts[:2]) == [[17], [18]]
-        assert texts[2:] == [[], []]
-        assert not written.score.numpy()[row + 2 : row + 4].any()
+    written = Writing(view, banned=banned, num_beams=300, num_return=10, max_new_tokens=3).written(prompts)
+    for row in range(0, 10 * len(prompts), 10):
+        texts = written.ids.to_list()[row : row + 10]
+        assert sorted(texts[:8]) == [list(three) for three in itertools.product([17, 18], repeat=3)]
+        assert texts[8:] == [[], []]
+        assert not written.score.numpy()[row + 8 : row + 10].any()
