@@ -61,13 +61,13 @@ def search(writer: Writer, prompts: tf.RaggedTensor, settings: Settings) -> Writ
     def choose(logits: tf.Tensor, state: _State) -> _State:
         texts, vocabulary = state.texts, logits.shape[-1]
         written = (texts.lengths - texts.prompts)[::beams]  # (examples,)
-        log_probability = tf.nn.log_softmax(logits)
+        of_all = log_probability = tf.nn.log_softmax(logits)
         for rule in rules:
             log_probability = rule(log_probability, texts)
         begins = tf.fill([examples * beams], False)
         if writer.forced:
             left = tf.repeat(room - written, beams)
-            log_probability, begins = writer.forced.apply(log_probability, state.forced, left)
+            log_probability, begins = writer.forced.apply(of_all, log_probability, state.forced, left)
         total = tf.reshape(log_probability, [examples, beams, vocabulary]) + state.scores[:, :, None]
         scores, places = tf.math.top_k(tf.reshape(total, [examples, beams * vocabulary]), 2 * beams)
         parents, tokens = places // vocabulary, places % vocabulary  # (examples, 2 * beams)
@@ -79,7 +79,8 @@ def search(writer: Writer, prompts: tf.RaggedTensor, settings: Settings) -> Writ
             stops |= tf.reshape(found, tf.shape(tokens))
         ends = stops | (written + 1 >= room)[:, None]  # (examples, 2 * beams)
         by_length = tf.cast(written + 1, tf.float32)[:, None] ** writer.options.length_penalty  # (examples, 1)
-        ended = _with_finished(state.ended, longer, scores / by_length, ends, stops)
+        is_allowed = scores > NEVER / 2  # there may be fewer texts than beams
+        ended = _with_finished(state.ended, longer, scores / by_length, ends & is_allowed, stops)
         running, order = tf.math.top_k(scores + tf.where(ends, NEVER, 0.0), beams)  # (examples, beams)
         chosen = tf.reshape(order + 2 * beams * tf.range(examples)[:, None], [-1])  # among candidates
         parent_rows = tf.gather(from_row, chosen)
@@ -113,7 +114,7 @@ def search(writer: Writer, prompts: tf.RaggedTensor, settings: Settings) -> Writ
         tf.tile(first_alone[None], [examples, 1]),
         tf.range(examples * beams),
         _Ended(
-            tf.reshape(ids, [examples, beams, -1]),
+            tf.reshape(ids, [examples, beams, tf.shape(ids)[1]]),
             tf.reshape(lengths, [examples, beams]),
             tf.fill([examples, beams], NEVER),
             tf.fill([examples, beams], False),
@@ -179,6 +180,7 @@ def _best(writer: Writer, ended: _Ended, prompts: tf.Tensor) -> Written:
     ids, lengths, scores, by_itself = (part[:, :count] for part in ended)
     beams = tf.shape(ended.scores)[1]
     prompts = tf.reshape(prompts, [-1, beams])[:, :count]
-    texts = Texts(tf.reshape(ids, [-1, tf.shape(ids)[2]]), *(tf.reshape(part, [-1]) for part in (lengths, prompts)))
+    flat = tf.reshape(ids, [tf.size(lengths), tf.shape(ids)[2]])
+    texts = Texts(flat, tf.reshape(lengths, [-1]), tf.reshape(prompts, [-1]))
     scores = tf.reshape(tf.where(lengths > prompts, scores, 0.0), [-1])
     return finished(writer, texts, scores, tf.reshape(by_itself, [-1]))

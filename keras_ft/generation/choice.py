@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from keras_ft.generation.rules import NEVER
 from keras_ft.generation.settings import Settings
 
 CANDIDATES = 256  # enough for nearly every `top_p`; where it is not, the whole vocabulary is sorted
@@ -19,9 +20,11 @@ def numbers_to_draw_with(seeds: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
 
     A row's numbers hang on its seed alone, and a step's neither on the rows beside it nor on how many steps there are.
     """
-    return tf.map_fn(
-        lambda seed: tf.random.stateless_uniform([count], tf.stack([seed, 0])), seeds, fn_output_signature=tf.float32
+    one_more = tf.concat([seeds, [0]], 0)  # nothing cannot be mapped
+    numbers = tf.map_fn(
+        lambda seed: tf.random.stateless_uniform([count], tf.stack([seed, 0])), one_more, fn_output_signature=tf.float32
     )
+    return numbers[:-1]
 
 
 def drawn(logits: tf.Tensor, settings: Settings, number: tf.Tensor) -> tf.Tensor:
@@ -39,7 +42,9 @@ def drawn(logits: tf.Tensor, settings: Settings, number: tf.Tensor) -> tf.Tensor
         `(rows,)` int32.
     """
     cold = settings.temperature == 0
-    scaled = logits / tf.where(cold, 1.0, settings.temperature)[:, None]
+    below = logits - tf.reduce_max(logits, axis=1, keepdims=True)  # at most 0: a low temperature overflows nothing
+    scaled = below / tf.where(cold, 1.0, settings.temperature)[:, None]
+    scaled = tf.where(below < NEVER / 2, float("-inf"), scaled)  # no temperature allows what is forbidden
     free = _unfiltered(settings) & ~cold
     filters = ~free & ~cold
     token = most_probable(logits)
@@ -53,8 +58,7 @@ def _where(rows: tf.Tensor, value: Callable[[], tf.Tensor], other: tf.Tensor) ->
 
 
 def _from_all(logits: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
-    reached = tf.cumsum(tf.exp(logits - tf.reduce_max(logits, axis=1, keepdims=True)), axis=1)
-    return _place(reached, number)
+    return _place(tf.cumsum(tf.exp(logits), axis=1), number)
 
 
 def _from_the_best(logits: tf.Tensor, settings: Settings, number: tf.Tensor) -> tf.Tensor:

@@ -1,7 +1,8 @@
 """Words that must occur: a text may not end before it holds all of them.
 
 Where the model would end a text, or where there is no more room than they need, the next missing word is written, the
-most probable first. A word that the model wrote by itself counts.
+most probable first, whatever the rules say of its tokens. A word that the model wrote by itself counts. One that is
+longer than what room is left is left out.
 """
 
 from typing import NamedTuple
@@ -44,26 +45,33 @@ class ForcedWords:
         none = tf.fill([rows], -1)
         return Progress(tf.fill([rows, len(self.sequences)], True), none, 0 * none)
 
-    def apply(self, logits: tf.Tensor, progress: Progress, left: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """The logits with all but what must come forbidden, and in which rows a word must begin now.
+    def apply(
+        self, logits: tf.Tensor, ruled: tf.Tensor, progress: Progress, left: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """The logits with all but what must come forbidden, and the words of which one must begin now.
 
         Args:
-            logits: `(rows, vocabulary)`.
+            logits: `(rows, vocabulary)`, the model's own.
+            ruled: with the rules in them.
             progress: of the rows.
             left: `(rows,)` int32, how many tokens may still be written.
+
+        Returns:
+            `(rows, vocabulary)`, and `(rows, words)` bool.
         """
-        first = self._table[:, 0]
-        needed = tf.reduce_sum(tf.where(progress.missing, self._lengths, 0), axis=1)  # (rows,)
-        is_missing = tf.reduce_any(progress.missing, axis=1)  # (rows,)
-        wants_end = tf.argmax(logits, axis=1, output_type=tf.int32) == self.end_id
+        fits = progress.missing & (self._lengths <= left[:, None])  # (rows, words)
+        needed = tf.reduce_sum(tf.where(fits, self._lengths, 0), axis=1)  # (rows,)
+        waits = tf.reduce_any(fits, axis=1)  # (rows,)
+        wants_end = tf.argmax(ruled, axis=1, output_type=tf.int32) == self.end_id
         writing = progress.word >= 0
-        begins = ~writing & is_missing & (wants_end | (left <= needed))
-        starts = tf.where(progress.missing, first, -1)  # (rows, words)
+        begins = fits & (~writing & (wants_end | (left <= needed)))[:, None]
+        starts = tf.where(begins, self._table[:, 0], -1)  # (rows, words)
         going_on = tf.gather_nd(self._table, tf.stack([tf.maximum(progress.word, 0), progress.offset], axis=1))
         allowed = tf.where(writing[:, None], going_on[:, None], starts)  # (rows, words)
-        forbidden = (writing | begins)[:, None] & ~_among(allowed, tf.shape(logits)[1])
-        forbidden |= is_missing[:, None] & (tf.range(tf.shape(logits)[1]) == self.end_id)
-        return tf.where(forbidden, NEVER, logits), begins
+        forced = tf.where(_among(allowed, tf.shape(logits)[1]), logits, NEVER)
+        is_end = tf.range(tf.shape(logits)[1]) == self.end_id
+        free = tf.where(waits[:, None] & is_end, NEVER, ruled)
+        return tf.where((writing | tf.reduce_any(begins, axis=1))[:, None], forced, free), begins
 
     def after(self, progress: Progress, tokens: tf.Tensor, begins: tf.Tensor, texts: Texts) -> Progress:
         """Where the rows are behind these tokens.
@@ -71,7 +79,7 @@ class ForcedWords:
         Args:
             progress: before them.
             tokens: `(rows,)` as chosen.
-            begins: `(rows,)`, what `apply` said.
+            begins: `(rows, words)`, what `apply` said.
             texts: with them.
         """
         written = tf.stack(
@@ -83,9 +91,10 @@ class ForcedWords:
             axis=1,
         )  # (rows, words)
         missing = progress.missing & ~written
-        started = tf.cast(progress.missing & (self._table[:, 0] == tokens[:, None]), tf.int32)
-        word = tf.where(begins, tf.argmax(started, axis=1, output_type=tf.int32), progress.word)
-        offset = tf.where(begins, 1, progress.offset + 1)
+        started = tf.cast(begins & (self._table[:, 0] == tokens[:, None]), tf.int32)
+        has_begun = tf.reduce_any(begins, axis=1)
+        word = tf.where(has_begun, tf.argmax(started, axis=1, output_type=tf.int32), progress.word)
+        offset = tf.where(has_begun, 1, progress.offset + 1)
         done = (word < 0) | (offset >= tf.gather(self._lengths, tf.maximum(word, 0)))
         return Progress(missing, tf.where(done, -1, word), tf.where(done, 0, offset))
 

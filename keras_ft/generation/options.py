@@ -6,11 +6,13 @@ from pydantic import Field, PositiveInt, model_validator
 
 from keras_ft.recipe import Section
 
+MOST = 2**31 - 1  # of an int32
+
 
 class GenerationOptions(Section):
     """`task: {name: text2text, generation: {…}}`: what `serving_default` does, and the defaults of `sample`."""
 
-    max_new_tokens: Annotated[int, Field(ge=0)] = 64
+    max_new_tokens: Annotated[int, Field(ge=0, le=MOST)] = 64
     """The most tokens to write; what the model has room for behind the prompt may be less."""
     min_new_tokens: Annotated[int, Field(ge=0)] = 0
     """So many tokens are written before the text may end."""
@@ -18,28 +20,28 @@ class GenerationOptions(Section):
     """Draw tokens instead of taking the most probable; `temperature`, `top_k` and `top_p` are of this."""
     temperature: Annotated[float, Field(ge=0.0, allow_inf_nan=False)] = 1.0
     """Logits are divided by it; 0 takes the most probable token."""
-    top_k: Annotated[int, Field(ge=0)] = 0
+    top_k: Annotated[int, Field(ge=0, le=MOST)] = 0
     """Draw from so many of the most probable tokens; 0 from all."""
     top_p: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
     """Draw from the most probable tokens that together have this probability (Holtzman et al. 2020)."""
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0, le=MOST)] = 0
     """Of the draws; the same seed gives the same text, whatever else is in the batch."""
     num_beams: PositiveInt = 1
     """Search with so many beams."""
     num_return: PositiveInt = 1
     """How many of the beams' texts are given, best first."""
-    length_penalty: float = 1.0
+    length_penalty: Annotated[float, Field(allow_inf_nan=False)] = 1.0
     """Beams are ranked by log-probability / length ** length_penalty."""
     early_stopping: bool = False
     """End a beam search as soon as there are `num_beams` finished texts."""
-    repetition_penalty: Annotated[float, Field(gt=0.0)] = 1.0
+    repetition_penalty: Annotated[float, Field(gt=0.0, allow_inf_nan=False)] = 1.0
     """Above 1 makes tokens that were seen less probable (Keskar et al. 2019)."""
     no_repeat_ngram: Annotated[int, Field(ge=0)] = 0
     """No sequence of so many tokens comes twice; 0 allows it."""
     stop: Annotated[list[str], Field(default_factory=list)]
-    """Strings that end the text; they are not part of it."""
+    """Strings that end the text, whatever is still missing in it; they are not part of it."""
     forced_words: Annotated[list[str], Field(default_factory=list)]
-    """Words that must occur in the text."""
+    """Words that must occur in the text, as far as there is room for them; no other rule keeps them out."""
     banned_words: Annotated[list[str], Field(default_factory=list)]
     """Words that must not occur in the text."""
 

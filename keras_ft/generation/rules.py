@@ -91,14 +91,16 @@ def no_repeat_ngram(size: int) -> Rule:
 
 def banned(sequences: list[list[int]]) -> Rule:
     """Forbid the last token of each sequence where the tokens before it were just written."""
+    by_length = [[s for s in sequences if len(s) == length] for length in sorted({len(s) for s in sequences})]
 
     def apply(logits: tf.Tensor, texts: Texts) -> tf.Tensor:
         ends = []
-        for sequence in sequences:
-            before, end = sequence[:-1], sequence[-1]
-            matches = tf.reduce_all(texts.last(len(before)) == tf.constant(before, tf.int32), axis=1)
-            ends.append(tf.where(matches, end, -1))
-        return _forbidden(logits, tf.stack(ends, axis=1))
+        for alike in by_length:
+            table = tf.constant(alike, tf.int32)  # (sequences, length)
+            last = texts.last(len(alike[0]) - 1)  # (rows, length - 1)
+            matches = tf.reduce_all(last[:, None, :] == table[:, :-1], axis=2)  # (rows, sequences)
+            ends.append(tf.where(matches, table[:, -1], -1))
+        return _forbidden(logits, tf.concat(ends, axis=1))
 
     return apply
 

@@ -37,7 +37,7 @@ def write(writer: Writer, prompts: tf.RaggedTensor, settings: Settings, draws: b
     steps = tf.reduce_max(tf.concat([room, [0]], 0))
     ids = prompts.to_tensor(-1)
     ids = tf.pad(ids, [[0, 0], [0, steps]], constant_values=-1)
-    numbers = numbers_to_draw_with(settings.seed, steps) if draws else None
+    numbers = numbers_to_draw_with(settings.seed, tf.maximum(steps, 1)) if draws else None
     rules = writer.rules(settings)
 
     def choose(logits: tf.Tensor, state: _State) -> _State:
@@ -48,7 +48,7 @@ def write(writer: Writer, prompts: tf.RaggedTensor, settings: Settings, draws: b
             allowed = rule(allowed, texts)
         begins = state.ended  # of no meaning without forced words
         if writer.forced:
-            allowed, begins = writer.forced.apply(allowed, state.forced, room - written)
+            allowed, begins = writer.forced.apply(logits, allowed, state.forced, room - written)
         if numbers is None:
             token = most_probable(allowed)
         else:
