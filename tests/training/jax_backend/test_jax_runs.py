@@ -5,10 +5,12 @@ import numpy as np
 import pytest
 
 from keras_ft.errors import RequestError
+from keras_ft.evaluation.texts import read_texts
 from keras_ft.recipe_file import load_recipe
 from keras_ft.training import build as module
 from keras_ft.training.train import train
-from tests.tiny import write_recipe
+from tests.tiny import SENTENCES, write_recipe
+from tests.tiny_language import write_language_recipe
 
 
 def silent(line: str) -> None:
@@ -71,3 +73,13 @@ def test_an_engine_of_another_backend_and_too_many_devices_are_refused_before_an
         with pytest.raises(RequestError, match=message):
             train(other, tmp_path / "run", tell=silent)
         assert not (tmp_path / "run").exists()
+
+
+def test_a_run_that_writes_writes_its_texts_with_tensorflow(tmp_path):
+    task = "{name: text2text, generation: {max_new_tokens: 4}}"
+    path = write_language_recipe(tmp_path, "text2text", task=task, train="{steps: 2, batch_size: 8}")
+    metrics = train(load_recipe(path, ["runtime.engine=jax"]), tmp_path / "run", tell=silent)
+    assert {"loss", "perplexity", "bleu", "chrf", "rougeL"} <= metrics["test"].keys() & metrics["validation"].keys()
+    texts = read_texts(tmp_path / "run" / "predictions" / "test_texts.jsonl")
+    assert [found.source for found in texts] == SENTENCES
+    assert all(found.num_tokens <= 4 for found in texts)
