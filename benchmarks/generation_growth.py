@@ -20,7 +20,7 @@ from generation_model import PROMPT, QUICK, SIZES, trained_model, write_model, w
 from report import RESULTS, Bar, machine, publish
 
 FEW, MANY = 64, 896
-BETWEEN = {FEW: (32, 96), MANY: (832, 896)}  # what one more token costs there: from a stretch of the cache
+BETWEEN = {FEW: (32, 96), MANY: (768, 896)}  # what one more token costs there: the slope between these
 MOST_GROWTH = 1.5
 ROWS = 8  # of the request whose memory is measured
 
@@ -32,11 +32,11 @@ def main(
     quick: Annotated[bool, typer.Option("--quick", help="a small model, one round; writes no result")] = False,
 ) -> None:
     """Measure, print, and write results/generation_growth.json."""
-    from keras_ft.export.saved_model import write_saved_model
-
     before = machine()
     os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    from keras_ft.export.saved_model import write_saved_model
+
     sizes = QUICK if quick else SIZES
     with ExitStack() as open_until_done:
         scratch = Path(open_until_done.enter_context(tempfile.TemporaryDirectory()))
@@ -49,12 +49,13 @@ def main(
         with Contender(*command) as contender:
             peaks = peak_growth(contender)
         rows = [_row(length, means[length], slopes[length], peaks[length], sizes) for length in (FEW, MANY)]
-        bars = [_bar("mean of all", means), _bar("of one more", slopes)]
+        in_rounds = median(many / few for few, many in zip(means[FEW], means[MANY], strict=True))
+        bars = [_bar("mean of all", in_rounds), _bar("of one more", slopes[MANY] / slopes[FEW])]
         title = f"Tokens behind {PROMPT} others, batch 1; memory at batch {ROWS}"
         publish("generation_growth", title, rows, bars, before, scratch if quick else RESULTS)
 
 
-def measure(contender: Contender, rounds: int) -> tuple[Milliseconds, Milliseconds]:
+def measure(contender: Contender, rounds: int) -> tuple[Milliseconds, dict[int, float]]:
     """Milliseconds a token by how many are written: the mean over all of them, and what one more costs."""
 
     def seconds(length: int, number: int) -> float:
@@ -62,10 +63,13 @@ def measure(contender: Contender, rounds: int) -> tuple[Milliseconds, Millisecon
 
     seconds(FEW, 0)  # warm-up
     lengths = sorted({FEW, MANY, *BETWEEN[FEW], *BETWEEN[MANY]})
-    found = [{length: 1000 * seconds(length, number) for length in lengths} for number in range(rounds)]
-    means = {length: [turn[length] / length for turn in found] for length in (FEW, MANY)}
+    found: Milliseconds = {length: [] for length in lengths}
+    for number in range(rounds):
+        for length, times in found.items():
+            times.append(1000 * seconds(length, number))
+    means = {length: [time / length for time in found[length]] for length in (FEW, MANY)}
     slopes = {
-        length: [(turn[late] - turn[early]) / (late - early) for turn in found]
+        length: (median(found[late]) - median(found[early])) / (late - early)
         for length, (early, late) in BETWEEN.items()
     }
     return means, slopes
@@ -89,19 +93,18 @@ def cache_megabytes(length: int, sizes: dict[str, int]) -> float:
     return ROWS * places * 2 * sizes["num_layers"] * sizes["hidden_dim"] * 4 / 1e6
 
 
-def _row(length: int, mean: list[float], slope: list[float], peak: float, sizes: dict[str, int]) -> dict[str, Any]:
+def _row(length: int, mean: list[float], slope: float, peak: float, sizes: dict[str, int]) -> dict[str, Any]:
     return {
         "new tokens": length,
         "ms/token, mean": median(mean),
-        "ms/token, one more": median(slope),
+        "ms/token, one more": slope,
         "cache, MB": cache_megabytes(length, sizes),
         "process grows by, MB": peak,
         "rounds": [round(each, 3) for each in mean],
     }
 
 
-def _bar(kind: str, found: Milliseconds) -> Bar:
-    ratio = median(many / few for few, many in zip(found[FEW], found[MANY], strict=True))
+def _bar(kind: str, ratio: float) -> Bar:
     return Bar(f"ms/token, {kind}: {MANY} ÷ {FEW} new tokens", MOST_GROWTH, ratio, at_most=True)
 
 
