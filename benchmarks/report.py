@@ -60,8 +60,15 @@ def machine() -> dict[str, Any]:
     }
 
 
-def publish(name: str, title: str, rows: list[dict[str, Any]], bars: list[Bar], before: dict[str, Any]) -> None:
-    """Print the rows and the bars, write results/NAME.json, and exit with 1 if a bar is not met.
+def publish(
+    name: str,
+    title: str,
+    rows: list[dict[str, Any]],
+    bars: list[Bar],
+    before: dict[str, Any],
+    folder: Path = RESULTS,
+) -> None:
+    """Print the rows and the bars, write NAME.json, and exit with 1 if a bar is not met.
 
     Args:
         name: of the JSON file.
@@ -69,6 +76,7 @@ def publish(name: str, title: str, rows: list[dict[str, Any]], bars: list[Bar], 
         rows: column → value; lists are kept for the file and not shown.
         bars: the promises.
         before: what `machine` said before the benchmark made it busy.
+        folder: where the file goes.
     """
     versions = {package: version(package) for package in PACKAGES}
     results = {
@@ -79,8 +87,8 @@ def publish(name: str, title: str, rows: list[dict[str, Any]], bars: list[Bar], 
         "rows": rows,
         "bars": [{**asdict(bar), "met": bar.met} for bar in bars],
     }
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{name}.json"
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{name}.json"
     path.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     console = Console()
     console.print(_table(title, rows))

@@ -5,7 +5,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 
 class Turns:
@@ -58,6 +58,7 @@ class TimedEpochs:
 
 
 Labelled = tuple[list[str], list[float]]
+Text = TypeVar("Text")
 
 
 def answer_texts(texts: list[str], answer: Callable[[list[str]], Labelled]) -> None:
@@ -82,12 +83,16 @@ def answer_texts(texts: list[str], answer: Callable[[list[str]], Labelled]) -> N
 def _timed(
     texts: list[str], answer: Callable[[list[str]], Labelled], number: int, batch_size: int, requests: int
 ) -> dict[str, Any]:
-    """A round of requests; each round goes on in the texts where the last one stopped."""
-    first = number * requests * batch_size
-    places = range(first, first + requests * batch_size)
-    chosen = [texts[place % len(texts)] for place in places]
-    batches = [chosen[i : i + batch_size] for i in range(0, len(chosen), batch_size)]
+    """A round of requests."""
+    batches = batches_of_round(texts, number, batch_size, requests)
     watch = Stopwatch()
     for batch in batches:
         answer(batch)
-    return watch.read(len(chosen))
+    return watch.read(requests * batch_size)
+
+
+def batches_of_round(texts: list[Text], number: int, batch_size: int, requests: int) -> list[list[Text]]:
+    """The requests of a round; each round goes on in the texts where the last one stopped."""
+    first = number * requests * batch_size
+    chosen = [texts[place % len(texts)] for place in range(first, first + requests * batch_size)]
+    return [chosen[i : i + batch_size] for i in range(0, len(chosen), batch_size)]
