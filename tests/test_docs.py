@@ -175,4 +175,9 @@ def test_reference_tables_say_defaults_as_a_recipe_writes_them():
     assert "(`linear`, `cosine`, `constant`, `polynomial`)" in table
     assert "| `early_stopping` | `null` |" in table
     assert "| `train` | required |" in hook.on_page_markdown("<!-- reference: keras_ft.recipe:DataSection -->")
+    rows = hook.on_page_markdown("<!-- reference: keras_ft.tasks.causal_lm:CausalLMOptions -->").splitlines()
+    assert all(row.startswith("| ") and row.endswith(" |") for row in rows if row != "|---|---|---|"), rows
+    assert "| `stop` | `[]` |" in hook.on_page_markdown(
+        "<!-- reference: keras_ft.generation.options:GenerationOptions -->"
+    )
     assert "| `every` | `5 min` |" in hook.on_page_markdown("<!-- reference: keras_ft.recipe:CheckpointSection -->")
