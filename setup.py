@@ -28,7 +28,7 @@ DOCS = ["mkdocs-material>=9.6", "mkdocstrings[python]>=0.30"]
 setup(
     name="keras-ft",
     version="0.1.0",
-    description="Fine-tune BERT in Keras and export SavedModels with tokenization inside",
+    description="Fine-tune BERT and GPT-2 in Keras and export SavedModels with tokenization inside",
     long_description=Path("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",

@@ -18,7 +18,7 @@ from keras_ft.errors import KerasFTError
 
 app = typer.Typer(
     name="keras-ft",
-    help="Fine-tune BERT in Keras and serve it with its tokenizer inside: strings in, answers out.",
+    help="Fine-tune BERT and GPT-2 in Keras and serve them with their tokenizers inside: strings in, answers out.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -9,6 +9,7 @@ import re
 from typing import Any
 
 from pydantic import BaseModel
+from pydantic_core import to_jsonable_python
 
 MARKER = re.compile(r"^<!-- reference: ([\w.]+):([\w.]+) -->$", re.MULTILINE)
 UNITS = {"seconds": "s", "steps": "steps", "epochs": "epochs"}
@@ -32,8 +33,11 @@ def table(model: type[BaseModel]) -> str:
     schema = model.model_json_schema()
     rows = ["| key | default | |", "|---|---|---|"]
     for key, entry in schema["properties"].items():
-        default = "required" if key in schema.get("required", []) else shown(entry.get("default"))
-        rows.append(f"| `{key}` | {default} | {' '.join(filter(None, [entry.get('description'), values(entry)]))} |")
+        made = model.model_fields[key].default_factory  # of which the schema says nothing
+        default = entry.get("default") if made is None else to_jsonable_python(made())
+        default = "required" if key in schema.get("required", []) else shown(default)
+        said = f"{entry.get('description', '')} {values(entry)}".split()  # a line break would end the row
+        rows.append(f"| `{key}` | {default} | {' '.join(said)} |")
     return "\n".join(rows)
 
 

@@ -19,6 +19,7 @@ SHORTENED = "--set train.epochs=null --set train.steps=2 --set data.max_length=1
 WIDEST_LINE = 120
 MUST_PRINT = {
     "README.md": [r'"predictions"', r'"label": "(delivery|billing)"', r"(delivery|billing) 0\.\d+\n"],
+    "docs/tasks/language_models.md": [r'"text": "红 7"', r"蓝 12 \['蓝 12'", r'"log_likelihood"'],
     "docs/first-recipe.md": [
         r'"label": "delivery"(.|\n)*"label": "billing"',
         r"comments.csv line 2 has no 'coment'; its columns are 'comment', 'category'; did you mean 'comment'\?",
@@ -147,11 +148,22 @@ def test_every_task_has_its_options_on_a_page():
 
     table = (ROOT / "docs" / "tasks.md").read_text(encoding="utf-8")
     for name, task in TASKS.items():
-        page = (ROOT / "docs" / "tasks" / f"{name}.md").read_text(encoding="utf-8")
+        link = re.search(rf"\[`{name}`\]\((tasks/\w+\.md)\)", table)
+        assert link, f"docs/tasks.md has no link for {name}"
+        page = (ROOT / "docs" / link[1]).read_text(encoding="utf-8")
         rendered = reference_tables().on_page_markdown(page)
         for option in task.Options.model_fields:
             assert f"| `{option}` |" in rendered
-        assert f"[`{name}`](tasks/{name}.md)" in table
+
+
+def test_every_option_of_generation_is_on_its_page():
+    from keras_ft.generation.options import GenerationOptions
+
+    page = (ROOT / "docs" / "generation.md").read_text(encoding="utf-8")
+    rendered = reference_tables().on_page_markdown(page)
+    for option, field in GenerationOptions.model_fields.items():
+        assert field.description, f"{option} has no description under it"
+        assert f"| `{option}` |" in rendered
 
 
 def test_reference_tables_say_defaults_as_a_recipe_writes_them():
@@ -163,4 +175,9 @@ def test_reference_tables_say_defaults_as_a_recipe_writes_them():
     assert "(`linear`, `cosine`, `constant`, `polynomial`)" in table
     assert "| `early_stopping` | `null` |" in table
     assert "| `train` | required |" in hook.on_page_markdown("<!-- reference: keras_ft.recipe:DataSection -->")
+    rows = hook.on_page_markdown("<!-- reference: keras_ft.tasks.causal_lm:CausalLMOptions -->").splitlines()
+    assert all(row.startswith("| ") and row.endswith(" |") for row in rows if row != "|---|---|---|"), rows
+    assert "| `stop` | `[]` |" in hook.on_page_markdown(
+        "<!-- reference: keras_ft.generation.options:GenerationOptions -->"
+    )
     assert "| `every` | `5 min` |" in hook.on_page_markdown("<!-- reference: keras_ft.recipe:CheckpointSection -->")

@@ -10,6 +10,7 @@ from keras_ft.cli import main
 from keras_ft.recipe_file import load_recipe
 from keras_ft.run_folder import RunFolder
 from tests.pages import ROOT
+from tests.tiny import tiny_byte_pair
 
 HEADER = "comment,category\n"
 ROWS = ["I like it,good\n", "I hate it,bad\n"] * 8
@@ -45,6 +46,15 @@ def folder(tmp_path, monkeypatch) -> Path:
 
 
 TRAIN = ("train", "recipe.yaml", "--out", "runs/new")
+WRITES = (*TRAIN, "--set", "task=causal_lm", "--set", "data.columns={text: comment}")
+LONG_TEMPLATE = "{name: text2text, template: '§§§§§§§§§§§§§§§§§§§§{source}'}"  # 40 bytes that no merge joins
+PAIRS = "{train: talks.jsonl, max_length: 64, columns: {source: said, target: said}}"
+TEMPLATE = (*TRAIN, "--set", f"task={LONG_TEMPLATE}", "--set", f"data={PAIRS}")
+TALKS = """\
+task: dialogue
+backbone: {family: gpt2, vocabulary: vocab.json, merges: merges.txt, num_layers: 1, num_heads: 1, hidden_dim: 8}
+data: {train: talks.jsonl}
+"""
 
 
 @pytest.mark.parametrize(
@@ -59,6 +69,9 @@ TRAIN = ("train", "recipe.yaml", "--out", "runs/new")
         ("recipe.yaml line 7: unknown key", None, RECIPE.replace("epochs", "epoch"), TRAIN),
         ("recipe.yaml is not valid YAML", None, RECIPE.replace("  epochs", "\tepochs"), TRAIN),
         ("data.max_length is 600", None, None, (*TRAIN, "--set", "data.max_length=600")),
+        ("talks.jsonl line 3: ", None, TALKS, TRAIN),
+        ("task causal_lm needs", None, None, WRITES),
+        ("task text2text: the template alone", None, TALKS, TEMPLATE),
         ("backbone bert_base_zhh", None, RECIPE.replace("minilm_l6_en_uncased", "bert_base_zhh"), TRAIN),
         ("runs/comments belongs", None, RECIPE.replace("8", "10"), ("train", "recipe.yaml", "--out", "runs/comments")),
         ("models/5 should end", None, None, ("export", "runs/comments", "--to", "models/5")),
@@ -68,6 +81,10 @@ TRAIN = ("train", "recipe.yaml", "--out", "runs/new")
 def test_a_message_is_as_the_page_has_it(folder, capsys, monkeypatch, beginning, data, recipe, command):
     rows = [f'{{"comment": "so so", "category": "{"neutral" if i == 8 else "good"}"}}\n' for i in range(9)]
     Path("test.jsonl").write_text("".join(rows))
+    tiny_byte_pair(folder)
+    Path("talks.jsonl").write_text(
+        '{"turns": ["hi", "hello"], "said": "hi"}\n' * 2 + '{"turns": ["hi", ""], "said": "hi"}\n'
+    )
     if data is not None:
         Path("comments.csv").write_text(data, encoding="latin-1")
     if recipe is not None:

@@ -1,8 +1,8 @@
 """What a decoder remembers of the tokens it has read: keys and values, which grow with the text and are never copied.
 
-A key or value of a new token is written into the tensor that holds the others: TensorFlow's scatter does so in place
-where nobody else holds that tensor, which the loop sees to. When all places are taken, the tensors grow by a stretch of
-them, so that attention covers little more than what was written, however much the model has room for.
+A key or value of a new token is written into the memory of the tensor that holds the others, which nobody else sees
+(docs/decisions/012). When all places are taken, the tensors grow by a stretch of them, so that attention covers little
+more than what was written, however much the model has room for.
 """
 
 from dataclasses import replace
