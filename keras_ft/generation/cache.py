@@ -16,7 +16,7 @@ from keras_ft.layers.decoder import embed, finish_layer, norm_last, project
 from keras_ft.layers.gpt2_view import GPT2View
 from keras_ft.layers.task_model import map_tensors
 
-STRETCH = 64  # places
+STRETCH = 32  # places
 
 
 class Cache(NamedTuple):
@@ -31,8 +31,9 @@ class Cache(NamedTuple):
         return tf.shape(self.keys[0])[1]
 
     def grown(self) -> "Cache":
-        """With room up to the next multiple of a stretch."""
-        more = STRETCH - self.places % STRETCH
+        """With room for another stretch, or for an eighth more, up to a multiple of a stretch."""
+        more = tf.maximum(STRETCH, self.places // 8 // STRETCH * STRETCH)
+        more -= self.places % STRETCH
         padding = [[0, 0], [0, more], [0, 0]]
         return Cache(*([tf.pad(tensor, padding) for tensor in tensors] for tensors in self))
 

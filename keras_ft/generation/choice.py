@@ -15,6 +15,14 @@ def most_probable(logits: tf.Tensor) -> tf.Tensor:
     return tf.argmax(logits, axis=1, output_type=tf.int32)
 
 
+def log_probability(logits: tf.Tensor, tokens: tf.Tensor) -> tf.Tensor:
+    """Of a token of each row, in nats: `(rows, vocabulary)` float32 and `(rows,)` int32 → `(rows,)` float32."""
+    # By the most probable token, whose probability is never too small for a logarithm: softmax is one pass.
+    best = most_probable(logits)
+    of_best = tf.math.log(tf.gather(tf.nn.softmax(logits), best, batch_dims=1))
+    return of_best + tf.gather(logits, tokens, batch_dims=1) - tf.gather(logits, best, batch_dims=1)
+
+
 def numbers_to_draw_with(seeds: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
     """Uniform numbers in [0, 1) for every step: `(rows,)` int32 → `(rows, count)` float32.
 

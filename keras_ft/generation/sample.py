@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from keras_ft.generation.cache import Cache, read_prompts
-from keras_ft.generation.choice import drawn, most_probable, numbers_to_draw_with
+from keras_ft.generation.choice import drawn, log_probability, most_probable, numbers_to_draw_with
 from keras_ft.generation.rules import Texts
 from keras_ft.generation.settings import Settings
 from keras_ft.generation.writer import Writer, Written, over_growing_cache
@@ -55,7 +55,6 @@ def write(writer: Writer, prompts: tf.RaggedTensor, settings: Settings, draws: b
             number = tf.gather(numbers, tf.minimum(written, tf.maximum(steps - 1, 0)), batch_dims=1)
             token = drawn(allowed, settings, number)
         writes = ~state.ended & (written < room)
-        log_probability = tf.gather(logits, token, batch_dims=1) - tf.reduce_logsumexp(logits, axis=1)
         texts = texts.with_next(token, writes)
         ended, tail = token == writer.end_id, state.tail
         if writer.stop:
@@ -63,7 +62,7 @@ def write(writer: Writer, prompts: tf.RaggedTensor, settings: Settings, draws: b
             ended |= stops
         return _State(
             texts,
-            state.log_probability + tf.where(writes, log_probability, 0.0),
+            state.log_probability + tf.where(writes, log_probability(logits, token), 0.0),
             state.ended | (writes & ended),
             tail,
             writer.forced.after(state.forced, token, begins, texts) if writer.forced else (),

@@ -46,7 +46,10 @@ def decode(view: GPT2View, batch: TokenBatch, rate: float = 0.0, key: Key | None
 def embed(view: GPT2View, ids: Tensor, positions: Tensor) -> Tensor:
     """Token and position embeddings added up: two `(tokens,)` int32 → `(tokens, hidden)` in the view's type."""
     if isinstance(view.token_embedding, TransposedTable):
-        tokens = ops.transpose(ops.take(view.token_embedding.columns, ids, axis=1))
+        columns = view.token_embedding.columns
+        hidden_dim, vocabulary = columns.shape
+        places = ops.arange(hidden_dim, dtype="int32") * vocabulary + ids[:, None]  # (tokens, hidden)
+        tokens = ops.take(ops.reshape(columns, (-1,)), places, axis=0)
     else:
         tokens = ops.take(view.token_embedding, ids, axis=0)
     embedded = tokens + ops.take(view.position_embedding, positions, axis=0)
