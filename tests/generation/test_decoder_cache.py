@@ -56,7 +56,9 @@ def test_rows_are_taken_in_order_and_may_repeat():
     np.testing.assert_array_equal(cache.values[0], rows + 1000)
 
 
-@pytest.mark.parametrize(("places", "grown"), [(0, 32), (1, 32), (31, 32), (32, 64), (100, 128), (512, 576), (900, 992)])
+@pytest.mark.parametrize(
+    ("places", "grown"), [(0, 32), (1, 32), (31, 32), (32, 64), (100, 128), (512, 576), (900, 992)]
+)
 def test_a_cache_grows_to_the_next_stretch(places, grown):
     tensor = tf.ones([4, places, 2])
     larger = Cache([tensor], [tensor]).grown()
