@@ -53,7 +53,7 @@ def _load_gpt2(folder: Path, name: str, config: dict[str, Any]) -> Pretrained:
     tensors, path = read_safetensors(folder, name)
     named = {gpt2_checkpoint.canonical(key): tensor for key, tensor in tensors.items()}
     gpt2_checkpoint.fill(backbone, named, path)
-    tokenizer = BytePairTokenizer.from_files(folder / "vocab.json", folder / "merges.txt")
+    tokenizer = BytePairTokenizer.from_hugging_face(folder)
     return Pretrained(name, backbone, gpt2_checkpoint.arithmetic_of(config), tokenizer, pooling=None)
 
 
