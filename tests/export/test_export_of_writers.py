@@ -126,7 +126,7 @@ def test_sample_without_wishes_and_cold_is_the_default(served, kind):
 
 
 def test_every_example_of_a_sample_has_its_own_settings(served, kind):
-    given = requests(kind, [SENTENCES[0]] * 6)
+    given = {name: np.repeat(rows, 6, axis=0) for name, rows in requests(kind, [SENTENCES[0]]).items()}
     settings = asked(6, temperature=1.5, max_new_tokens=[0, 3, 8, 8, 8, 8], seed=[1, 1, 1, 1, 2, 3])
     found = served.predict("sample", given | settings)
     text = [text.decode() for text in found["text"]]
@@ -212,7 +212,7 @@ def test_predict_reads_requests_from_a_file(run, exported, kind, tmp_path):
 
 
 def test_beams_give_several_texts(tmp_path):
-    generation = "generation: {max_new_tokens: 6, num_beams: 3, num_return: 2, stop: ['。'], banned_words: [yes]}"
+    generation = "generation: {max_new_tokens: 6, num_beams: 3, num_return: 2, stop: ['。'], banned_words: ['yes']}"
     recipe = write_language_recipe(
         tmp_path, "text2text", task=f"{{name: text2text, {generation}}}", train="{steps: 2, batch_size: 8}"
     )

@@ -5,22 +5,23 @@ import pytest
 import tensorflow as tf
 
 from keras_ft.data.plans import training_plans
-from keras_ft.presets.load import load_pretrained
 from keras_ft.recipe_file import load_recipe
+from keras_ft.tasks.backbone import load_backbone
+from keras_ft.tasks.language import LanguageTask
 from keras_ft.tasks.model import build_model
 from keras_ft.tasks.registry import TASKS
 from keras_ft.training.prepare import prepare
 from keras_ft.training.tf_engine import TFEngine
 from tests.tiny import write_recipe
+from tests.tiny_language import write_language_recipe
 
-RECIPES = {"classification": {}}
-"""Task → what its recipe has otherwise than the tiny one for classification."""
 ON_THE_HOST = ("PyFunc", "EagerPyFunc", "PyFuncStateless", "Print", "PrintV2", "IteratorGetNext")
 
 
 def engine_and_batch(folder, task: str, **settings):
-    recipe = load_recipe(write_recipe(folder, **{"task": task, **RECIPES[task]}))
-    pretrained = load_pretrained(recipe.backbone)
+    writes = issubclass(TASKS[task], LanguageTask)
+    recipe = load_recipe(write_language_recipe(folder, task) if writes else write_recipe(folder, task=task))
+    pretrained = load_backbone(recipe)
     prepared = prepare(recipe, pretrained, folder / "data", lambda line: None)
     for name, value in settings.items():
         setattr(recipe.train, name, value)
