@@ -12,7 +12,7 @@ from keras_ft.layers.activation import activate
 from keras_ft.layers.attention import HeadLayout, self_attention
 from keras_ft.layers.dense import dense, layer_norm
 from keras_ft.layers.gpt2_view import GPT2View, TransposedTable
-from keras_ft.layers.random import Key, dropout
+from keras_ft.layers.random import Key, dropout, key_of_site
 from keras_ft.layers.recompute import recomputed
 from keras_ft.layers.transformer_layer import TransformerLayer
 
@@ -31,10 +31,10 @@ def decode(view: GPT2View, batch: TokenBatch, rate: float = 0.0, key: Key | None
     Returns:
         `(tokens, hidden)` in the view's type, behind the final norm.
     """
-    hidden = dropout(embed(view, batch.ids, batch.positions), rate, _site(key, 0))  # (tokens, hidden)
+    hidden = dropout(embed(view, batch.ids, batch.positions), rate, key_of_site(key, 0))  # (tokens, hidden)
     layout = HeadLayout.of(batch, view.num_heads, hidden.dtype, causal=True)
     for number, layer in enumerate(view.layers):
-        site = _site(key, 1 + number)
+        site = key_of_site(key, 1 + number)
 
         def step(layer: TransformerLayer, hidden: Tensor, site: Key | None = site) -> Tensor:
             return _decode_layer(view, layer, hidden, layout, rate, site)
@@ -94,20 +94,16 @@ def finish_layer(
     """
     training = key is not None
     attended = dense(attended, layer.attention_kernel, layer.attention_bias, training)
-    hidden = hidden + dropout(attended, rate, _site(key, 1))
+    hidden = hidden + dropout(attended, rate, key_of_site(key, 1))
     normed = layer_norm(hidden, layer.output_norm, view.config.layer_norm_epsilon)
     wide = dense(normed, layer.intermediate_kernel, layer.intermediate_bias, training)  # (tokens, intermediate)
     wide = activate(wide, view.config.hidden_act, training)
     narrow = dense(wide, layer.output_kernel, layer.output_bias, training)  # (tokens, hidden)
-    return hidden + dropout(narrow, rate, _site(key, 2))
+    return hidden + dropout(narrow, rate, key_of_site(key, 2))
 
 
 def _decode_layer(
     view: GPT2View, layer: TransformerLayer, hidden: Tensor, layout: HeadLayout, rate: float, key: Key | None
 ) -> Tensor:
     projected = project(view, layer, hidden, key is not None)  # (tokens, 3 * hidden)
-    return finish_layer(view, layer, hidden, self_attention(projected, layout, rate, _site(key, 0)), rate, key)
-
-
-def _site(key: Key | None, number: int) -> Key | None:
-    return None if key is None else key.fold(number)
+    return finish_layer(view, layer, hidden, self_attention(projected, layout, rate, key_of_site(key, 0)), rate, key)

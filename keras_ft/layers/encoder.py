@@ -12,7 +12,7 @@ from keras_ft.layers.activation import activate
 from keras_ft.layers.attention import HeadLayout, self_attention
 from keras_ft.layers.bert_view import BertView
 from keras_ft.layers.dense import dense, layer_norm
-from keras_ft.layers.random import Key, dropout
+from keras_ft.layers.random import Key, dropout, key_of_site
 from keras_ft.layers.recompute import recomputed
 from keras_ft.layers.transformer_layer import TransformerLayer
 
@@ -35,7 +35,7 @@ def encode(view: BertView, batch: TokenBatch, rate: float = 0.0, key: Key | None
     hidden = _embed(view, batch, dtype, rate, key)  # (tokens, hidden)
     layout = HeadLayout.of(batch, view.num_heads, dtype)
     for number, layer in enumerate(view.layers):
-        site = _site(key, 1 + number)
+        site = key_of_site(key, 1 + number)
 
         def step(layer: TransformerLayer, hidden: Tensor, site: Key | None = site) -> Tensor:
             return _encode_layer(view, layer, hidden, layout, rate, site)
@@ -68,7 +68,7 @@ def _embed(view: BertView, batch: TokenBatch, dtype: Any, rate: float, key: Key 
         + ops.take(view.segment_embedding, batch.segments, axis=0)
     )  # (tokens, hidden)
     embedded = layer_norm(ops.cast(embedded, dtype), view.embeddings_norm, view.config.layer_norm_epsilon)
-    return dropout(embedded, rate, _site(key, 0))
+    return dropout(embedded, rate, key_of_site(key, 0))
 
 
 def _encode_layer(
@@ -76,14 +76,10 @@ def _encode_layer(
 ) -> Tensor:
     epsilon, training = view.config.layer_norm_epsilon, key is not None
     projected = dense(hidden, layer.qkv_kernel, layer.qkv_bias, training)  # (tokens, 3 * hidden)
-    attended = self_attention(projected, layout, rate, _site(key, 0))
+    attended = self_attention(projected, layout, rate, key_of_site(key, 0))
     attended = dense(attended, layer.attention_kernel, layer.attention_bias, training)
-    hidden = layer_norm(hidden + dropout(attended, rate, _site(key, 1)), layer.attention_norm, epsilon)
+    hidden = layer_norm(hidden + dropout(attended, rate, key_of_site(key, 1)), layer.attention_norm, epsilon)
     wide = dense(hidden, layer.intermediate_kernel, layer.intermediate_bias, training)  # (tokens, intermediate)
     wide = activate(wide, view.config.hidden_act, training)
     narrow = dense(wide, layer.output_kernel, layer.output_bias, training)  # (tokens, hidden)
-    return layer_norm(hidden + dropout(narrow, rate, _site(key, 2)), layer.output_norm, epsilon)
-
-
-def _site(key: Key | None, number: int) -> Key | None:
-    return None if key is None else key.fold(number)
+    return layer_norm(hidden + dropout(narrow, rate, key_of_site(key, 2)), layer.output_norm, epsilon)

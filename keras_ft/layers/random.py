@@ -51,6 +51,11 @@ class Key:
         return tf.reshape(tf.bitcast(draws, tf.uint16), (-1,))[:count]
 
 
+def key_of_site(key: Key | None, number: int) -> Key | None:
+    """The key of a drop-out site by its number; `None` at inference."""
+    return None if key is None else key.fold(number)
+
+
 def dropout(values: Tensor, rate: float, key: Key | None) -> Tensor:
     """Zero each element with probability `rate` and scale the others so that the mean stays.
 
