@@ -71,7 +71,7 @@ def norm_last(view: GPT2View, hidden: Tensor) -> Tensor:
 def project(view: GPT2View, layer: TransformerLayer, hidden: Tensor, training: bool = False) -> Tensor:
     """What a layer attends with: `(tokens, hidden)` → `(tokens, heads * 3 * head_dim)`."""
     normed = layer_norm(hidden, layer.attention_norm, view.config.layer_norm_epsilon)
-    return dense(normed, layer.qkv_kernel, layer.qkv_bias, training)
+    return dense(normed, layer.qkv_kernel, layer.qkv_bias, training, view.fused)
 
 
 def finish_layer(
@@ -93,12 +93,12 @@ def finish_layer(
         key: random key of the layer, `None` at inference.
     """
     training = key is not None
-    attended = dense(attended, layer.attention_kernel, layer.attention_bias, training)
+    attended = dense(attended, layer.attention_kernel, layer.attention_bias, training, view.fused)
     hidden = hidden + dropout(attended, rate, key_of_site(key, 1))
     normed = layer_norm(hidden, layer.output_norm, view.config.layer_norm_epsilon)
-    wide = dense(normed, layer.intermediate_kernel, layer.intermediate_bias, training)  # (tokens, intermediate)
+    wide = dense(normed, layer.intermediate_kernel, layer.intermediate_bias, training, view.fused)  # (tokens, intermediate)
     wide = activate(wide, view.config.hidden_act, training)
-    narrow = dense(wide, layer.output_kernel, layer.output_bias, training)  # (tokens, hidden)
+    narrow = dense(wide, layer.output_kernel, layer.output_bias, training, view.fused)  # (tokens, hidden)
     return hidden + dropout(narrow, rate, key_of_site(key, 2))
 
 

@@ -8,7 +8,7 @@ from keras import ops
 Tensor = Any
 
 
-def dense(inputs: Tensor, kernel: Tensor, bias: Tensor, training: bool = False) -> Tensor:
+def dense(inputs: Tensor, kernel: Tensor, bias: Tensor, training: bool = False, fused: bool = True) -> Tensor:
     """`inputs @ kernel + bias`.
 
     Args:
@@ -16,6 +16,7 @@ def dense(inputs: Tensor, kernel: Tensor, bias: Tensor, training: bool = False) 
         kernel: `(inputs, outputs)`.
         bias: `(outputs,)`.
         training: whether a gradient will be asked for; the values are the same.
+        fused: whether TensorFlow may make one operation of product and bias, which is slower where there are few tokens.
 
     Returns:
         `(tokens, outputs)`.
@@ -26,6 +27,9 @@ def dense(inputs: Tensor, kernel: Tensor, bias: Tensor, training: bool = False) 
         # TensorFlow's graph optimizer fuses a product with BiasAdd and GELU behind it, but not with a plain addition:
         # on CPUs the whole then costs little more than the product.
         product = tf.matmul(inputs, kernel)
+        if not fused:  # with a reshape between them the graph optimizer leaves the two apart
+            outputs = bias.shape[0]
+            return tf.reshape(tf.nn.bias_add(tf.reshape(product, [1, -1, outputs]), bias), [-1, outputs])
         exact = not training or bias.dtype == tf.float32
         return tf.nn.bias_add(product, bias) if exact else _add_bias_with_gradient(product, bias)
     return ops.matmul(inputs, kernel) + bias

@@ -29,6 +29,7 @@ class GPT2View:
     layers: list[TransformerLayer]
     final_norm: tuple[Tensor, Tensor]
     recompute: bool = False  # the layers' activations in the backward pass, instead of keeping them
+    fused: bool = True  # products with their bias, see `dense`
 
 
 def gpt2_view(backbone: Any, config: Arithmetic, dtype: str = "float32", recompute: bool = False) -> GPT2View:
