@@ -19,7 +19,7 @@ from typing import Annotated, Any
 import typer
 from contender import Contender
 from language_model_data import CORPORA, write_start
-from report import Bar, machine, publish
+from report import RESULTS, Bar, machine, publish
 from rounds import alternate, times_faster
 
 OURS = {
@@ -36,6 +36,7 @@ def main(
     torch: Annotated[str, typer.Option(help="a Python that has torch and transformers")],
     rounds: int = 10,
     steps: Annotated[int, typer.Option(help="of a round")] = 60,
+    only: Annotated[str, typer.Option(help="of the models those whose name ends so; writes no result")] = "",
     corpora: Annotated[Path, typer.Option(help="holds tiny_shakespeare/")] = CORPORA,
 ) -> None:
     """Measure, print, and write results/language_model.json."""
@@ -50,6 +51,7 @@ def main(
             for name, (engine, precision) in OURS.items()
         }
         commands |= {name: (torch, "language_model_torch.py", precision, *plan) for name, precision in TORCH.items()}
+        commands = {name: command for name, command in commands.items() if name.endswith(only)}
         contenders = {name: open_until_done.enter_context(Contender(*command)) for name, command in commands.items()}
         turns = {name: lambda number, it=contender: it.measure() for name, contender in contenders.items()}
         alternate(turns, rounds=1)  # tracing, compiling, and the first touch of memory
@@ -57,7 +59,8 @@ def main(
         losses = {name: contender.ask()["loss"] for name, contender in contenders.items()}
     rows = [_row(name, speeds, contenders[name].cpu_speeds[-rounds:], losses[name]) for name in commands]
     title = f"A GPT-2 from scratch on Tiny Shakespeare, {(rounds + 1) * steps} steps of 2,048 tokens"
-    publish("language_model", title, rows, _bars(speeds, losses), before)
+    with tempfile.TemporaryDirectory() as nowhere:
+        publish("language_model", title, rows, _bars(speeds, losses), before, Path(nowhere) if only else RESULTS)
 
 
 def _row(name: str, speeds: dict[str, list[float]], cpu: list[float], loss: float) -> dict[str, Any]:
@@ -73,7 +76,8 @@ def _row(name: str, speeds: dict[str, list[float]], cpu: list[float], loss: floa
 
 def _bars(speeds: dict[str, list[float]], losses: dict[str, float]) -> list[Bar]:
     bars = []
-    for name, (_, precision) in OURS.items():
+    for name in [name for name in OURS if name in losses]:
+        precision = OURS[name][1]
         rival = f"transformers {precision}"
         bars.append(Bar(f"{name} ÷ {rival}: tokens/s", LEAST_SPEED, times_faster(speeds[name], speeds[rival])))
         apart = abs(losses[name] / losses[REFERENCE] - 1)

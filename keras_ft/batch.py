@@ -13,17 +13,13 @@ Heads and losses see neither: they get `(tokens, hidden)` and call `first` or `m
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from keras import ops
 
-Tensor = Any
-Axis = Literal["token", "sequence", "example"]
+from keras_ft.batch_fields import FIELDS, TOKEN_FIELDS, Axis
 
-TOKEN_FIELDS = ("ids", "positions", "segments", "sequence", "token_weights")
-SEQUENCE_FIELDS = ("example_of_sequence", "window_start", "first_token")
-EXAMPLE_FIELDS = ("example_weights",)
-FIELDS = TOKEN_FIELDS + SEQUENCE_FIELDS + EXAMPLE_FIELDS
+Tensor = Any
 
 
 @dataclass(frozen=True)
@@ -88,32 +84,46 @@ class TokenBatch:
         )
 
     @classmethod
-    def from_lengths(cls, ids: Tensor, lengths: Tensor, segments: Tensor | None = None) -> "TokenBatch":
-        """A ragged batch of one sequence an example.
+    def from_lengths(
+        cls,
+        ids: Tensor,
+        lengths: Tensor,
+        segments: Tensor | None = None,
+        counts: Tensor | None = None,
+        window_start: Tensor | None = None,
+        features: Mapping[str, Tensor] | None = None,
+    ) -> "TokenBatch":
+        """A ragged batch.
 
         Args:
             ids: `(tokens,)` int32, sequence behind sequence.
             lengths: `(sequences,)` int32, each at least 1.
             segments: `(tokens,)` int32; 0 everywhere if not given.
+            counts: `(examples,)` int32, the sequences of each example; one each if not given.
+            window_start: `(sequences,)` int32; 0 everywhere if not given.
+            features: by name.
         """
         lengths = ops.cast(lengths, "int32")
         num_sequences = ops.shape(lengths)[0]
         sequence = ops.repeat(ops.arange(num_sequences, dtype="int32"), lengths)  # (tokens,)
         starts = ops.cumsum(lengths) - lengths  # (sequences,)
         num_tokens = ops.shape(ids)[0]
+        counts = ops.ones_like(lengths) if counts is None else ops.cast(counts, "int32")
+        num_examples = ops.shape(counts)[0]
         return cls(
             ids=ids,
             positions=ops.arange(num_tokens, dtype="int32") - ops.take(starts, sequence),
             segments=ops.zeros_like(ids) if segments is None else segments,
             sequence=sequence,
             token_weights=ops.ones((num_tokens,), dtype="float32"),
-            example_of_sequence=ops.arange(num_sequences, dtype="int32"),
-            window_start=ops.zeros_like(lengths),
+            example_of_sequence=ops.repeat(ops.arange(num_examples, dtype="int32"), counts),
+            window_start=ops.zeros_like(lengths) if window_start is None else window_start,
             first_token=starts,
-            example_weights=ops.ones((num_sequences,), dtype="float32"),
+            example_weights=ops.ones((num_examples,), dtype="float32"),
             num_sequences=num_sequences,
-            num_examples=num_sequences,
+            num_examples=num_examples,
             longest=ops.max(lengths, initial=0),
+            features=dict(features or {}),
         )
 
     def to_rows(self, values: Tensor) -> Tensor:
@@ -152,6 +162,36 @@ class TokenBatch:
         weights = self.token_weights[:, None]  # (tokens, 1), float32: a bfloat16 sum stands still at 256
         total = self._sum(ops.cast(hidden, "float32") * weights)
         return ops.cast(total / ops.maximum(self._sum(weights), 1e-9), hidden.dtype)
+
+    def example_of_token(self, filler: Any = 0) -> Tensor:
+        """`(tokens,)` int32 which example each token belongs to; `filler` on filler."""
+        if self.num_rows is None:
+            return ops.take(self.example_of_sequence, self.sequence, axis=0)
+        found = ops.take(self.example_of_sequence, ops.minimum(self.sequence, self.num_sequences - 1), axis=0)
+        return ops.where(self.token_weights > 0, found, filler)
+
+    def sum_of_sequences(self, values: Tensor) -> Tensor:
+        """Summed over the tokens of each sequence: `(tokens, …)` → `(sequences, …)`; filler does not count."""
+        return self._sum(values)
+
+    def sum_of_examples(self, values: Tensor) -> Tensor:
+        """Summed over the sequences of each example: `(sequences, …)` → `(examples, …)`; empty slots do not count."""
+        if self.num_rows is not None:
+            used = self._sum(self.token_weights) > 0  # (sequences,)
+            shape = (-1, *([1] * (len(values.shape) - 1)))
+            values = ops.where(ops.reshape(used, shape), values, ops.zeros_like(values))
+        return ops.segment_sum(values, self.example_of_sequence, num_segments=self.num_examples)
+
+    def weights_of_sequences(self) -> Tensor:
+        """`(sequences,)` float32: the weight of each one's example, 0 in empty slots."""
+        weights = ops.take(self.example_weights, self.example_of_sequence, axis=0)
+        if self.num_rows is None:
+            return weights
+        return weights * ops.cast(self._sum(self.token_weights) > 0, "float32")
+
+    def weights_of_tokens(self) -> Tensor:
+        """`(tokens,)` float32: the weight of each one's example, 0 on filler."""
+        return self.token_weights * ops.take(self.example_weights, self.example_of_token(), axis=0)
 
     def _sum(self, values: Tensor) -> Tensor:
         if self.num_rows is None:

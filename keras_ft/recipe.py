@@ -86,6 +86,9 @@ class DataSection(Section):
     """The task's column: the file's column. Only those that have another name in the file."""
     max_length: Annotated[int, Field(ge=3)] = 128
     """The most tokens of a text, `[CLS]` and `[SEP]` included; longer texts are cut. Short texts cost nothing."""
+    malformed: Literal["refuse", "skip"] = "refuse"
+    """What a row does that cannot be read (a column missing, a span outside its text): stop the run, or be left out and
+    counted."""
 
 
 class EarlyStopping(Section):

@@ -42,6 +42,11 @@ class Blocks:
         return self._lengths_of(np.arange(self.num_examples))
 
     @property
+    def most_sequences(self) -> int:
+        """A window is one sequence."""
+        return 1
+
+    @property
     def is_selection(self) -> bool:
         """Whether the documents are only some of those in their files."""
         return self.documents.is_selection
@@ -59,6 +64,10 @@ class Blocks:
         document = np.searchsorted(self._ends, stream, side="right")
         ids = self.documents.ids_at(document, stream - self._begins[document])
         return {**batch, "ids": ids, "segments": np.ones(len(ids), np.int32)}
+
+    def texts(self, indices: np.ndarray) -> dict[str, list[str]]:
+        """None are kept."""
+        return {}
 
     def _lengths_of(self, indices: np.ndarray) -> np.ndarray:
         return np.minimum(self.length, self.stream_length - indices * (self.length - 1))

@@ -26,7 +26,8 @@ def batches(
         start: the first step wanted; those before it are never read, so a resumed run loses no time.
         replicas: whose parts are wanted, for each step one element a replica.
         accumulate: micro-batches of a step. More than one are joined: in the ragged layout one behind the other with
-            their sizes in `micro_tokens` and `micro_examples` `(accumulate,)`, in the rows layout stacked.
+            their sizes in `micro_tokens`, `micro_sequences` and `micro_examples` `(accumulate,)`, in the rows layout
+            stacked.
 
     Returns:
         A dataset of `(len(steps) - start) * len(replicas)` dicts: what `assemble` returns. Dimensions are static where
@@ -67,7 +68,7 @@ def _joined(parts: list[dict[str, np.ndarray]], stacked: bool) -> dict[str, np.n
         return parts[0]
     if stacked:
         return {name: np.stack([part[name] for part in parts]) for name in parts[0]}
-    sizes = {"micro_tokens": "ids", "micro_examples": "example_weights"}
+    sizes = {"micro_tokens": "ids", "micro_sequences": "first_token", "micro_examples": "example_weights"}
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     return joined | {
         name: np.array([len(part[field]) for part in parts], dtype=np.int32) for name, field in sizes.items()

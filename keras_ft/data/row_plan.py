@@ -136,12 +136,12 @@ class TokenRows:
         rows = [self._laid(epoch)[1] for epoch in _looked_at(epochs, lengths)]
         self._counts = [int(of_epoch.max()) + 1 for of_epoch in rows]
         self.num_rows = min(room // self.row_length, -(-max(self._counts) // parts))  # few examples need no more
-        self.num_sequences = max(_most_in_a_part(of_epoch, self.num_rows) for of_epoch in rows)
+        self.num_examples = max(_most_in_a_part(of_epoch, self.num_rows) for of_epoch in rows)
 
     def steps(self, epoch: int) -> list[Step]:
         """The steps of an epoch."""
         examples, rows, starts = self._laid(epoch)
-        shape = RowShape(self.num_rows, self.row_length, max(self.num_sequences, _most_in_a_part(rows, self.num_rows)))
+        shape = RowShape(self.num_rows, self.row_length, max(self.num_examples, _most_in_a_part(rows, self.num_rows)))
         ends = np.searchsorted(rows, np.arange(self.num_rows, rows[-1] + 1, self.num_rows))
         parts = [
             Part(examples[mine], len(mine), rows[mine] % self.num_rows * self.row_length + starts[mine])

@@ -55,12 +55,15 @@ class Columns:
             not fill one; an empty list does, being an answer in some tasks.
         texts: the task's columns whose values, where present, must be strings of valid Unicode.
         lists: the task's columns whose values, where present, must be lists of such strings.
+        convert: a row's values by these names, None where empty, and where it stands → the columns that are wanted of
+            it; raises RequestError.
     """
 
     names: Mapping[str, str]
     required: Sequence[str]
     texts: Sequence[str]
     lists: Sequence[str] = ()
+    convert: Callable[[dict[str, Any], str], dict[str, Any]] | None = None
 
 
 def raise_at_once(error: RequestError) -> None:
@@ -131,7 +134,7 @@ class _Chunk:
     def __init__(self, names: dict[str, str], source: Source):
         self.names, self.source = names, source
         self.lines: list[int] = []
-        self.values: dict[str, list] = {name: [] for name in names}
+        self.values: list[dict[str, Any]] = []
         self.present: set[str] = set()
         self.characters = 0
 
@@ -153,14 +156,19 @@ class _Chunk:
                 _check_list(value, column, f"{self.source.name} {self.source.unit} {number}")
                 self.characters += sum(map(len, value))
             row[name] = value
+        if columns.convert:
+            row = columns.convert(row, f"{self.source.name} {self.source.unit} {number}")
         self.present |= record.keys()
         self.lines.append(number)
-        for name, value in row.items():
-            self.values[name].append(value)
+        self.values.append(row)
 
     def rows(self, columns: Columns) -> Rows:
-        kept = [name for name, column in self.names.items() if name in columns.required or column in self.present]
-        return Rows({name: self.values[name] for name in kept}, self.lines, self.source.name, self.source.unit)
+        absent = {
+            name for name, column in self.names.items() if name not in columns.required and column not in self.present
+        }
+        kept = dict.fromkeys(name for row in self.values for name in row if name not in absent or row[name] is not None)
+        values = {name: [row.get(name) for row in self.values] for name in kept}
+        return Rows(values, self.lines, self.source.name, self.source.unit)
 
 
 def _what_is_missing(record: dict, name: str, column: str) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from keras_ft.batch_fields import AXIS_OF_FIELD
 from keras_ft.data.arrays import Arrays
 
 
@@ -14,12 +15,12 @@ class RowShape:
 
     Attributes:
         num_rows, row_length: slots for tokens.
-        num_sequences: slots for sequences; those that hold none weigh 0.
+        num_examples: slots for examples; those that hold none weigh 0.
     """
 
     num_rows: int
     row_length: int
-    num_sequences: int
+    num_examples: int
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,9 @@ def assemble(arrays: Arrays, part: Part, shape: RowShape | None) -> dict[str, np
     Args:
         arrays: the tokenized examples.
         part: which of them.
-        shape: where it has one, fields of tokens are `(num_rows, row_length)`, all others `(num_sequences, …)`.
+        shape: where it has one, fields of tokens are `(num_rows, row_length)`, those of examples `(num_examples, …)`,
+            and those of sequences so many times longer as an example of the arrays has sequences at most. The
+            sequences of an example lie in one row.
     """
     batch = arrays.gather(part.examples)
     batch["indices"] = part.examples.astype(np.int64)
@@ -106,20 +109,28 @@ def assemble(arrays: Arrays, part: Part, shape: RowShape | None) -> dict[str, np
     batch["example_weights"][part.real :] = 0.0
     if shape is None or part.slots is None:
         return batch
-    return _in_rows({**batch, "first_token": part.slots.astype(np.int32)}, shape, arrays.axes)
+    return _in_rows(batch, part.slots, shape, shape.num_examples * arrays.most_sequences, arrays.axes)
 
 
-def _in_rows(batch: dict[str, np.ndarray], shape: RowShape, axes: dict[str, str]) -> dict[str, np.ndarray]:
-    num_slots = shape.num_rows * shape.row_length
+def _in_rows(
+    batch: dict[str, np.ndarray], slots: np.ndarray, shape: RowShape, num_sequences: int, axes: dict[str, str]
+) -> dict[str, np.ndarray]:
+    sizes = {
+        "token": shape.num_rows * shape.row_length,
+        "sequence": num_sequences,
+        "example": shape.num_examples,
+    }
+    example, first_token = batch["example_of_sequence"], batch["first_token"]
+    first_of_example = first_token[np.searchsorted(example, np.arange(len(slots)))]  # (examples,)
+    batch = {**batch, "first_token": (first_token + (slots - first_of_example)[example]).astype(np.int32)}
     places = batch["first_token"][batch["sequence"]] + batch["positions"]  # (tokens,)
-    of_tokens = {"ids", "positions", "segments", "sequence", "token_weights"}
-    of_tokens |= {name for name, axis in axes.items() if axis == "token"}
+    axis_of: dict[str, str] = {**AXIS_OF_FIELD, **axes}
     packed = {}
     for name, values in batch.items():
-        filler = {"sequence": shape.num_sequences, "indices": -1}.get(name, 0)
-        size, where = (num_slots, places) if name in of_tokens else (shape.num_sequences, slice(0, len(values)))
-        packed[name] = np.full((size, *values.shape[1:]), filler, values.dtype)
-        packed[name][where] = values
-        if name in of_tokens:
+        axis = axis_of.get(name, "example")
+        filler = {"sequence": num_sequences, "indices": -1}.get(name, 0)
+        packed[name] = np.full((sizes[axis], *values.shape[1:]), filler, values.dtype)
+        packed[name][places if axis == "token" else slice(0, len(values))] = values
+        if axis == "token":
             packed[name] = packed[name].reshape(shape.num_rows, shape.row_length, *values.shape[1:])
     return packed

@@ -52,7 +52,7 @@ def _task(recipe: Recipe) -> Generator[Finding, None, Any]:
 
 
 def _columns(task: Any, recipe: Recipe) -> dict[str, str]:
-    names = [*task.feature_columns, *task.target_columns] if task else []
+    names = task.reads() if task else []
     return {name: recipe.data.columns.get(name, name) for name in names}
 
 

@@ -11,6 +11,7 @@ from keras_ft.batch import TokenBatch
 from keras_ft.data.arrays import Arrays, TokenArrays
 from keras_ft.data.pipeline import batches
 from keras_ft.data.plans import evaluation_steps
+from keras_ft.evaluation.real_part import real_part
 from keras_ft.layers.task_model import TaskModel
 from keras_ft.tasks.base import AnsweringTask, Task
 
@@ -27,9 +28,9 @@ class Evaluated:
 
     Attributes:
         answers: the task's, `(examples, …)` by name; none of a task that has no `answer`.
-        outputs: what the task keeps of them, by name, as long.
-        losses: `(items,)`, the task's `evaluation_loss` without weights.
-        weights: `(items,)`.
+        outputs: what the task keeps of them along examples, by name, as long.
+        losses: `(examples,)`, the task's `evaluation_loss` without weights.
+        weights: `(examples,)`.
     """
 
     answers: dict[str, np.ndarray]
@@ -59,15 +60,21 @@ class Evaluator(Protocol):
 
 def evaluate(evaluator: Evaluator, task: Task, arrays: Arrays, batch_size: int = EXAMPLES_AT_ONCE) -> dict[str, float]:
     """`loss` and the task's metrics over every example; see `Evaluator.evaluated`."""
-    return measure(task, evaluator.evaluated(arrays, batch_size))
+    return measure(task, arrays, evaluator.evaluated(arrays, batch_size))
 
 
-def measure(task: Task, found_batches: Iterable[Batch]) -> dict[str, float]:
-    """`loss` and the task's metrics over what an evaluator yields."""
+def targets_of(task: Task, arrays: Arrays, tensors: dict[str, np.ndarray]) -> dict[str, Any]:
+    """The targets along examples of a batch that an evaluator yields, and the texts kept with them."""
+    of_examples = {name: tensors[name] for name, axis in task.axes.items() if axis == "example"}
+    return of_examples | arrays.texts(tensors["indices"])
+
+
+def measure(task: Task, arrays: Arrays, found_batches: Iterable[Batch]) -> dict[str, float]:
+    """`loss` and the task's metrics over what an evaluator yields for arrays."""
     metrics = task.metrics()
     total = weight = 0.0
     for tensors, found in found_batches:
-        metrics.update(found.outputs | found.answers, {name: tensors[name] for name in task.axes})
+        metrics.update(found.outputs | found.answers, targets_of(task, arrays, tensors))
         total += float(np.sum(found.losses * found.weights, dtype=np.float64))
         weight += float(np.sum(found.weights, dtype=np.float64))
     return {"loss": total / max(weight, 1e-9), **metrics.result()}
@@ -83,15 +90,14 @@ def calibrate(evaluator: Evaluator, task: Task, arrays: Arrays, tell: Callable[[
         tell: is given a line for the user.
     """
     assert isinstance(arrays, TokenArrays)
-    assert task.num_outputs is not None
-    arrays = _calibration_examples(arrays, task.num_outputs, tell)
+    arrays = _calibration_examples(arrays, task.num_outputs or 1, tell)
     outputs: dict[str, list[np.ndarray]] = {}
-    targets: dict[str, list[np.ndarray]] = {name: [] for name in task.axes}
+    targets: dict[str, list] = {}
     for tensors, found in evaluator.evaluated(arrays):
-        for name, values in found.outputs.items():
+        for name, values in (found.answers | found.outputs).items():
             outputs.setdefault(name, []).append(values)
-        for name in task.axes:
-            targets[name].append(tensors[name])
+        for name, values in targets_of(task, arrays, tensors).items():
+            targets.setdefault(name, []).append(values)
     return task.calibrate(_joined(outputs), _joined(targets), tell)
 
 
@@ -104,8 +110,10 @@ def _calibration_examples(arrays: TokenArrays, num_outputs: int, tell: Callable[
     return arrays.select(arrays.rows[np.arange(taken) * count // taken])
 
 
-def _joined(batches_by_name: dict[str, list[np.ndarray]]) -> dict[str, np.ndarray]:
-    return {name: np.concatenate(values) for name, values in batches_by_name.items()}
+def _joined(batches_by_name: dict[str, list]) -> dict[str, np.ndarray]:
+    """Those of fixed shape."""
+    alike = {n: values for n, values in batches_by_name.items() if len({np.shape(v)[1:] for v in values}) == 1}
+    return {name: np.concatenate(values) for name, values in alike.items()}
 
 
 class TFEvaluator:
@@ -148,26 +156,31 @@ class Answers:
     """
 
     def __init__(self, task: Task):
-        self.axes = task.axes
-        self._answer: Callable[..., Any] = lambda outputs: {}
+        self.axes, self.output_axes = task.axes, task.output_axes
+        self._answer: Callable[..., Any] = lambda outputs, tensors: {}
         if isinstance(task, AnsweringTask):
-            self._answer = tf.function(task.answer, autograph=False, reduce_retracing=True)
+
+            def answer(outputs: dict[str, tf.Tensor], tensors: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+                return task.answer(outputs, TokenBatch.from_tensors(tensors, task.axes), {})
+
+            self._answer = tf.function(answer, autograph=False, reduce_retracing=True)
 
     def __call__(self, tensors: dict[str, Any], outputs: dict[str, Any], losses: Any, weights: Any) -> Batch:
         """The answers of a part, without the examples that only fill up.
 
         Args:
             tensors: of the part, with `indices`.
-            outputs, losses, weights: of the same examples.
+            outputs: of the same part, along the task's `output_axes`.
+            losses, weights: of the same examples.
         """
-        indices = np.asarray(tensors["indices"])
-        real = indices >= 0
-        features = {name: np.asarray(tensors[name])[real] for name, axis in self.axes.items() if axis == "example"}
-        outputs = {name: np.asarray(values)[real] for name, values in outputs.items()}
+        real = np.asarray(tensors["indices"]) >= 0
+        tensors, outputs = real_part(tensors, self.axes, outputs, self.output_axes)
         with tf.device("CPU"):
-            answers = {name: tensor.numpy() for name, tensor in self._answer(outputs).items()}
-        found = Evaluated(answers, outputs, np.asarray(losses)[real], np.asarray(weights)[real])
-        return features | {"indices": indices[real]}, found
+            answers = {name: tensor.numpy() for name, tensor in self._answer(outputs, without_indices(tensors)).items()}
+        of_examples = {n: values for n, values in outputs.items() if self.output_axes.get(n, "example") == "example"}
+        found = Evaluated(answers, of_examples, np.asarray(losses)[real], np.asarray(weights)[real])
+        kept = [name for name, axis in self.axes.items() if axis == "example"]
+        return {name: tensors[name] for name in ("indices", *kept)}, found
 
 
 def without_indices(tensors: dict[str, Any]) -> dict[str, Any]:

@@ -1,9 +1,12 @@
 """`keras-ft evaluate`: the metrics of a run on other data."""
 
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from keras_ft.data.array_writer import write_arrays
+from keras_ft.data.arrays import TokenArrays
+from keras_ft.data.malformed import Skipped, refusal
 from keras_ft.data.readers import find_sources
 from keras_ft.errors import RequestError
 from keras_ft.evaluation.evaluate import TFEvaluator
@@ -16,7 +19,8 @@ from keras_ft.evaluation.written import written_texts
 from keras_ft.paths import AnyPath
 from keras_ft.run_folder import RunFolder
 from keras_ft.shown import to_stderr
-from keras_ft.tasks.encode import encode, read_examples
+from keras_ft.tasks.base import Task
+from keras_ft.tasks.encode import Chunk, encode, read_examples
 from keras_ft.tasks.model import load_model
 from keras_ft.tasks.registry import check_task
 
@@ -40,14 +44,17 @@ def evaluate_run(folder: AnyPath, data: str, report: Path | None = None) -> dict
     sources = find_sources(data, "test", kind.division(options))
     trained = load_model(run.model)
     evaluator = TFEvaluator(trained.model, trained.task, recipe.train.precision)
-    rows = read_examples(trained.task, sources, recipe.data.columns)
+    skipped = Skipped()
+    refuse = refusal("refuse") if recipe.data.malformed == "refuse" else skipped
+    rows = read_examples(trained.task, sources, recipe.data.columns, refuse)
     with tempfile.TemporaryDirectory() as scratch:
         chunks = encode(trained.task, trained.pretrained.tokenizer, rows)
-        arrays = write_arrays(Path(scratch), "", lambda _: chunks, trained.task.axes)
+        arrays = _written(Path(scratch), chunks, trained.task)
+        skipped.report(data, to_stderr)
         examples = trained.task.examples(arrays)
         if not examples.num_examples:
             raise RequestError(f"{data} is too short to be evaluated: it should have more than one token")
-        origin = Origin.of(sources, recipe.data.columns, examples, trained.pretrained.tokenizer)
+        origin = Origin.of(sources, recipe.data, examples, trained.pretrained.tokenizer)
         metrics, predictions = evaluate_and_record(evaluator, trained.task, origin)
         texts = written_texts(trained.task, origin, run.model, to_stderr)
         metrics |= measured_texts(texts)
@@ -56,3 +63,7 @@ def evaluate_run(folder: AnyPath, data: str, report: Path | None = None) -> dict
             facts = Facts(recipe, {str(origin): metrics}, predictions, view_of(predictions), mistakes, texts=texts)
             write_page(report, f"{run.path.resolve().name} on {origin}", facts)
     return metrics
+
+
+def _written(folder: Path, chunks: Iterator[Chunk], task: Task) -> TokenArrays:
+    return write_arrays(folder, "", lambda _: chunks, task.axes, task.several_sequences, task.kept_texts)

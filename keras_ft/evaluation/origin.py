@@ -8,8 +8,10 @@ import tensorflow as tf
 
 from keras_ft.data.arrays import Arrays, TokenArrays
 from keras_ft.data.fingerprint import fingerprint
+from keras_ft.data.malformed import Malformed, refusal
 from keras_ft.data.readers import Source
 from keras_ft.data.rows import pick_rows
+from keras_ft.recipe import DataSection
 from keras_ft.tasks.base import Task
 from keras_ft.tasks.encode import read_examples
 from keras_ft.text.load import Tokenizer
@@ -24,6 +26,7 @@ class Origin:
         columns: the task's column → the file's; a column not named here has the same name in the file.
         arrays: the examples; where they are rows, by their numbers over the rows of all sources.
         digest: the same for two splits if they are the same columns of the same rows of equal sources.
+        malformed: what the recipe says of rows that cannot be read.
         tokenizer: tells the texts of examples that are no rows; without it they have none.
     """
 
@@ -31,15 +34,17 @@ class Origin:
     columns: dict[str, str]
     arrays: Arrays
     digest: str
+    malformed: Malformed = "refuse"
     tokenizer: Tokenizer | None = None
 
     @classmethod
     def of(
-        cls, sources: list[Source], columns: dict[str, str], arrays: Arrays, tokenizer: Tokenizer | None = None
+        cls, sources: list[Source], data: DataSection, arrays: Arrays, tokenizer: Tokenizer | None = None
     ) -> "Origin":
-        """The origin of arrays that were made from these sources as they are now."""
-        renamed = {name: column for name, column in columns.items() if name != column}
-        return cls(sources, columns, arrays, fingerprint(sources, {"columns": renamed, **arrays.identity}), tokenizer)
+        """The origin of arrays that were made from these sources as they are now, read as a recipe's `data` says."""
+        renamed = {name: column for name, column in data.columns.items() if name != column}
+        digest = fingerprint(sources, {"columns": renamed, **arrays.identity})
+        return cls(sources, data.columns, arrays, digest, data.malformed, tokenizer)
 
     def __str__(self) -> str:
         names = ", ".join(source.name for source in self.sources)
@@ -66,7 +71,8 @@ class Origin:
     def rows(self, task: Task, examples: Sequence[int]) -> dict[str, list]:
         """The task's columns of some examples that are rows, in the order asked for; raises as `texts` does."""
         assert isinstance(self.arrays, TokenArrays)
-        return pick_rows(read_examples(task, self.sources, self.columns), self.arrays.rows[list(examples)])
+        chunks = read_examples(task, self.sources, self.columns, refusal(self.malformed))
+        return pick_rows(chunks, self.arrays.rows[list(examples)])
 
     def _written(self, arrays: Arrays, examples: Sequence[int]) -> list[dict[str, str]]:
         if self.tokenizer is None:

@@ -38,9 +38,14 @@ def answer_texts(
     """
     sequences = task.features(tokenizer, columns)
     batch = TokenBatch.from_lengths(
-        sequences.ids.flat_values, sequences.ids.row_lengths(), sequences.segments.flat_values
+        sequences.ids.flat_values,
+        sequences.ids.row_lengths(),
+        sequences.segments.flat_values,
+        sequences.counts,
+        sequences.window_start,
+        sequences.features,
     )
-    answers = task.answer(task.forward(view, batch), top_k)
+    answers = task.answer(task.kept(task.forward(view, batch), batch), batch, columns, top_k)
     return {**answers, "truncated": sequences.truncated}
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from keras_ft.errors import RequestError
-from keras_ft.evaluation.evaluate import Batch, Evaluator, measure
+from keras_ft.evaluation.evaluate import Batch, Evaluator, measure, targets_of
 from keras_ft.evaluation.mistakes import Mistakes, write_mistakes
 from keras_ft.evaluation.origin import Origin
 from keras_ft.evaluation.predictions import Predictions
@@ -34,12 +34,12 @@ def evaluate_and_record(evaluator: Evaluator, task: Task, origin: Origin) -> tup
 
     def recorded(batches: Iterator[Batch]) -> Iterator[Batch]:
         for tensors, found in batches:
-            targets = {name: tensors[name] for name in task.axes}
+            targets = targets_of(task, origin.arrays, tensors)
             kept = task.record(found.outputs, found.answers, targets, found.losses)
             records.append({"row": tensors["indices"], **kept})
             yield tensors, found
 
-    metrics = measure(task, recorded(evaluator.evaluated(origin.arrays)))
+    metrics = measure(task, origin.arrays, recorded(evaluator.evaluated(origin.arrays)))
     columns = {name: np.concatenate([record[name] for record in records]) for name in records[0]}
     order = np.argsort(columns["row"], kind="stable")
     columns = {name: values[order] for name, values in columns.items()}

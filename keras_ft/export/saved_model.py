@@ -74,7 +74,7 @@ class ServedModel(tf.Module):
     def _own(self, name: str, tensor: Any) -> Any:
         if name.startswith("backbone.pooler") and not self.task.uses_pooler:
             return tf.convert_to_tensor(tensor)  # never read, so never stored
-        value = tf.cast(tensor, tf.float32 if name.startswith("head.") else self.dtype)
+        value = tf.cast(tensor, tf.float32 if name.startswith(("head.", "extra.")) else self.dtype)
         if self._constants and not _is_table(name):
             return value
         variable = tf.Variable(value, trainable=False, name=name)

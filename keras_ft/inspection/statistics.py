@@ -52,7 +52,7 @@ def _of_split(survey: Survey, split: SplitSurvey) -> dict[str, Any]:
 
 
 def _columns(survey: Survey, split: SplitSurvey) -> dict[str, dict[str, Any]]:
-    wanted = [*survey.kind.feature_columns, *survey.kind.target_columns]
+    wanted = survey.kind.reads()
     read_as = {writable(survey.recipe.data.columns.get(name, name)): name for name in wanted}
     found = split.columns.to_json()
     return {name: {**column, "read_as": read_as.get(name)} for name, column in found.items()}

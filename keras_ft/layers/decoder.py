@@ -96,7 +96,9 @@ def finish_layer(
     attended = dense(attended, layer.attention_kernel, layer.attention_bias, training, view.fused)
     hidden = hidden + dropout(attended, rate, key_of_site(key, 1))
     normed = layer_norm(hidden, layer.output_norm, view.config.layer_norm_epsilon)
-    wide = dense(normed, layer.intermediate_kernel, layer.intermediate_bias, training, view.fused)  # (tokens, intermediate)
+    wide = dense(
+        normed, layer.intermediate_kernel, layer.intermediate_bias, training, view.fused
+    )  # (tokens, intermediate)
     wide = activate(wide, view.config.hidden_act, training)
     narrow = dense(wide, layer.output_kernel, layer.output_bias, training, view.fused)  # (tokens, hidden)
     return hidden + dropout(narrow, rate, key_of_site(key, 2))

@@ -16,7 +16,7 @@ def dense(inputs: Tensor, kernel: Tensor, bias: Tensor, training: bool = False, 
         kernel: `(inputs, outputs)`.
         bias: `(outputs,)`.
         training: whether a gradient will be asked for; the values are the same.
-        fused: whether TensorFlow may make one operation of product and bias, which is slower where there are few tokens.
+        fused: whether TensorFlow may make one operation of product and bias, which is slower on few tokens.
 
     Returns:
         `(tokens, outputs)`.

@@ -1,7 +1,7 @@
 """A backbone and the head of a task, as one Keras model that owns the weights, and as a view to compute with."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields, is_dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
 import keras
@@ -32,6 +32,7 @@ class ModelView:
 
     backbone: Any  # a BertView or a GPT2View
     head: Any  # a DenseView, or None
+    extra: dict[str, Tensor] = field(default_factory=dict)  # a task's other weights, by name, float32
 
 
 @keras.saving.register_keras_serializable("keras_ft")
@@ -45,19 +46,32 @@ class TaskModel(keras.Model):
         config: the checkpoint's arithmetic.
         num_outputs: width of the head; None where the backbone's own outputs are the task's.
         seed: of the head's initial weights.
+        head_inputs: width of what the head is given; that of the backbone's hidden states if not given.
+        extra: other trainable weights, name → shape, which begin at 0.
     """
 
-    def __init__(self, backbone: Any, config: Arithmetic, num_outputs: int | None, seed: int = 0):
+    def __init__(
+        self,
+        backbone: Any,
+        config: Arithmetic,
+        num_outputs: int | None,
+        seed: int = 0,
+        head_inputs: int | None = None,
+        extra: Mapping[str, tuple[int, ...]] | None = None,
+    ):
         super().__init__(name="task_model")
         self.backbone = backbone
         self.arithmetic = config
-        self.head: Any = None if num_outputs is None else _dense_head(num_outputs, backbone.hidden_dim, seed)
+        width = head_inputs or backbone.hidden_dim
+        self.head: Any = None if num_outputs is None else _dense_head(num_outputs, width, seed)
+        self.extra: Any = _extra_weights(extra) if extra else None
         self.built = True
 
     def variables_by_depth(self) -> list[list[Any]]:
         """All variables from the top down: head and pooler or final norm, last layer, …, first, embeddings."""
         top, *below = _of_family(self.backbone, bert_variables_by_depth, gpt2_variables_by_depth)(self.backbone)
-        return [[*(self.head.variables if self.head else ()), *top], *below]
+        own = [variable for layer in (self.head, self.extra) if layer for variable in layer.variables]
+        return [[*own, *top], *below]
 
     def view(self, dtype: str = "float32", recompute: bool = False) -> ModelView:
         """The weights as tensors of the compute type, to be made where the forward pass is traced.
@@ -67,9 +81,19 @@ class TaskModel(keras.Model):
             recompute: whether the backward pass computes each layer's activations again (activation checkpointing).
         """
         view = _of_family(self.backbone, bert_view, gpt2_view)(self.backbone, self.arithmetic, dtype, recompute)
+        variables = self.extra.variables if self.extra else ()
+        extra = {variable.name: ops.convert_to_tensor(variable) for variable in variables}
         if self.head is None:
-            return ModelView(view, None)
-        return ModelView(view, DenseView(*map(ops.convert_to_tensor, (self.head.kernel, self.head.bias))))
+            return ModelView(view, None, extra)
+        return ModelView(view, DenseView(*map(ops.convert_to_tensor, (self.head.kernel, self.head.bias))), extra)
+
+
+def _extra_weights(shapes: Mapping[str, tuple[int, ...]]) -> keras.layers.Layer:
+    layer = keras.layers.Layer(name="extra", dtype="float32")
+    for name, shape in shapes.items():
+        layer.add_weight(shape=shape, initializer="zeros", name=name)
+    layer.built = True
+    return layer
 
 
 def _dense_head(num_outputs: int, hidden_dim: int, seed: int) -> keras.layers.Dense:
@@ -102,6 +126,8 @@ def map_tensors(view: Any, replace_tensor: Callable[[str, Tensor], Tensor], name
     if is_dataclass(view) and not isinstance(view, type):
         parts = {f.name: getattr(view, f.name) for f in fields(view)}
         return replace(view, **{k: map_tensors(v, replace_tensor, f"{name}.{k}".lstrip(".")) for k, v in parts.items()})
+    if isinstance(view, dict):
+        return {key: map_tensors(value, replace_tensor, f"{name}.{key}".lstrip(".")) for key, value in view.items()}
     if isinstance(view, list | tuple):
         return type(view)(map_tensors(v, replace_tensor, f"{name}.{i}") for i, v in enumerate(view))
     return replace_tensor(name, view)

@@ -6,7 +6,8 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
-from keras_ft.batch import Axis, TokenBatch
+from keras_ft.batch import TokenBatch
+from keras_ft.batch_fields import Axis
 from keras_ft.data.arrays import Arrays, TokenArrays
 from keras_ft.data.readers.plain_text import Division
 from keras_ft.data.rows import Rows
@@ -42,10 +43,16 @@ class Task(ABC):
     Attributes:
         text_columns: what a request gives.
         feature_columns: what `features` reads in training.
-        optional_columns: those of them that a row may leave empty; they are "" there.
+        optional_columns: those that a row may leave empty; features are "" there.
         list_columns: those of them that hold a list of strings, `(examples, longest)`, "" where a list is shorter.
         target_columns: what `targets` reads.
-        axes: the axis of each of the `targets`.
+        file_columns: what a file may have, where `read_row` makes other columns of them; else those of features and
+            targets.
+        axes: the axis of each feature that a batch has in training: of the `targets`, of the `aligned_targets`, and of
+            those features of `Sequences` that are kept.
+        kept_texts: texts that are kept with each example for `metrics` and `calibrate`, as `texts_to_keep` gives them.
+        several_sequences: whether an example may be several sequences.
+        output_axes: of what is `kept` of the outputs, where it is not that of examples.
         families: of the backbones that it can be learned with.
         tokens_at_once: that an evaluation computes at most, None where examples are what counts.
         main_metric: says which weights are the best.
@@ -58,6 +65,10 @@ class Task(ABC):
     optional_columns: ClassVar[tuple[str, ...]] = ()
     list_columns: ClassVar[tuple[str, ...]] = ()
     target_columns: ClassVar[tuple[str, ...]]
+    file_columns: ClassVar[tuple[str, ...]] = ()
+    kept_texts: ClassVar[tuple[str, ...]] = ()
+    several_sequences: ClassVar[bool] = False
+    output_axes: ClassVar[dict[str, Axis]] = {}
     families: ClassVar[tuple[str, ...]]
     axes: ClassVar[dict[str, Axis]]
     tokens_at_once: ClassVar[int | None] = None
@@ -67,6 +78,20 @@ class Task(ABC):
     @abstractmethod
     def from_data(cls, chunks: Iterable[Rows], options: Any, default_pooling: str | None, max_length: int) -> "Task":
         """A new task that has seen the training rows, chunk by chunk (its labels)."""
+
+    @classmethod
+    def reads(cls) -> list[str]:
+        """The columns that are looked for in files."""
+        return list(dict.fromkeys(cls.file_columns or (*cls.feature_columns, *cls.target_columns)))
+
+    @classmethod
+    def read_row(cls, values: dict[str, Any], where: str) -> dict[str, Any]:
+        """A row of a file, by the columns that it `reads`, as the columns of features and targets; None where empty.
+
+        Raises:
+            RequestError: the row is malformed; `where` (file and line) is named.
+        """
+        return values
 
     @classmethod
     def added_tokens(cls, options: Any) -> list[str]:
@@ -97,6 +122,14 @@ class Task(ABC):
     def num_outputs(self) -> int | None:
         """Width of the head; None where the backbone's own outputs are the task's."""
 
+    def head_inputs(self, hidden_dim: int) -> int:
+        """Width of what the head is given."""
+        return hidden_dim
+
+    def extra_weights(self) -> dict[str, tuple[int, ...]]:
+        """Trainable weights besides the head's kernel and bias: name → shape; they begin at 0. In a view: `extra`."""
+        return {}
+
     def asset_files(self) -> dict[str, list[str]]:
         """Text files for an export's `assets/`: name → lines."""
         return {}
@@ -116,7 +149,21 @@ class Task(ABC):
 
     @abstractmethod
     def targets(self, rows: Rows) -> dict[str, np.ndarray]:
-        """What is to be learned from each row, as arrays along `axes`."""
+        """What is to be learned from each row, `(examples, …)` by name; raises RequestError for a wrong one."""
+
+    def aligned_targets(self, rows: Rows, chunk: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """What is to be learned along tokens or sequences, by name, once the rows are tokenized.
+
+        Args:
+            rows: the examples.
+            chunk: of them: `ids`, `lengths`, `segments` and all features, flat; `sequences` and `window_start` of tasks
+                with several.
+        """
+        return {}
+
+    def texts_to_keep(self, rows: Rows) -> dict[str, list[str]]:
+        """A text of each row by the names in `kept_texts`."""
+        return {}
 
     @abstractmethod
     def features(self, tokenizer: Tokenizer, columns: dict[str, Tensor]) -> Sequences:
@@ -131,7 +178,7 @@ class Task(ABC):
         """Per-item losses and weights, `(items,)` each; the step divides by `divisor`, not by their sum."""
 
     def evaluation_loss(self, outputs: dict[str, Tensor], batch: TokenBatch) -> tuple[Tensor, Tensor]:
-        """What validation and test call `loss`, as `loss` gives it; here the same."""
+        """What validation and test call `loss`, and its weights, `(examples,)` each; here those of `loss`."""
         return self.loss(outputs, batch)
 
     @abstractmethod
@@ -139,7 +186,7 @@ class Task(ABC):
         """The sum of the loss weights, known from the batch alone, before the forward pass."""
 
     def kept(self, outputs: dict[str, Tensor], batch: TokenBatch) -> dict[str, Tensor]:
-        """What of the outputs an evaluation brings to the host, `(examples, …)` each; here all."""
+        """What of the outputs an evaluation brings to the host, along `output_axes`; here all."""
         return outputs
 
     @abstractmethod
@@ -157,8 +204,9 @@ class Task(ABC):
         """Learn from the trained model's outputs on validation what `answer` needs; `to_json` holds it from now on.
 
         Args:
-            outputs: what was kept of the outputs, by name, over all validation examples.
-            targets: of the same examples.
+            outputs: what was kept of the outputs along examples, and the answers of fixed shape, by name, over all
+                validation examples.
+            targets: of the same examples, with the kept texts.
             tell: is given a line for the user.
 
         Returns:
@@ -180,7 +228,7 @@ class Task(ABC):
             outputs: what was kept of the outputs.
             answers: what `answer` made of them; nothing where the task has none.
             targets: of the same examples.
-            losses: `(items,)`.
+            losses: `(examples,)`.
         """
 
 
@@ -188,8 +236,21 @@ class AnsweringTask(Task):
     """A task whose answer follows from one forward pass. `answer` uses tensorflow alone."""
 
     @abstractmethod
-    def answer(self, outputs: dict[str, Tensor], top_k: int | None = None) -> dict[str, Tensor]:
-        """What a user reads, with leading dimension = examples."""
+    def answer(
+        self,
+        outputs: dict[str, Tensor],
+        batch: TokenBatch,
+        texts: dict[str, Tensor],
+        top_k: int | None = None,
+    ) -> dict[str, Tensor]:
+        """What a user reads, with leading dimension = examples.
+
+        Args:
+            outputs: what was kept of the outputs.
+            batch: in the ragged layout, with the features of `Sequences`.
+            texts: the request's strings `(examples,)` by text column; nothing in an evaluation.
+            top_k: how many of the best there are to be.
+        """
 
     @property
     def score_threshold(self) -> float | None:

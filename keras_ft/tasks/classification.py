@@ -165,7 +165,13 @@ class Classification(AnsweringTask):
         """Accuracy, macro and micro F1, Matthews correlation; with a threshold what it leaves and how good that is."""
         return ClassificationMetrics(self.labels.names, self.score_threshold is not None)
 
-    def answer(self, outputs: dict[str, Tensor], top_k: int | None = None) -> dict[str, Tensor]:
+    def answer(
+        self,
+        outputs: dict[str, Tensor],
+        batch: TokenBatch | None = None,
+        texts: dict[str, Tensor] | None = None,
+        top_k: int | None = None,
+    ) -> dict[str, Tensor]:
         """`label`, `score` `(examples,)`; `labels`, `scores` `(examples, top_k)`, best first.
 
         `top_k` is all labels up to 20 of them, else 5. `label` is empty where `score` is below the threshold.

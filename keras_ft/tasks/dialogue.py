@@ -1,5 +1,6 @@
 """Replies in a dialogue of two speakers, who take turns."""
 
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 import tensorflow as tf
@@ -100,7 +101,7 @@ class Dialogue(LanguageTask):
         turns = columns["turns"]
         begun = tf.concat([turns, tf.fill([tf.shape(turns)[0], 1], "")], 1)
         found = _Turns(self, tokenizer, begun, begins_reply=True).framed(self.prompt_room)
-        return found._replace(segments=tf.zeros_like(found.segments))
+        return replace(found, segments=tf.zeros_like(found.segments))
 
 
 class _Turns:

@@ -1,8 +1,8 @@
 """Rows of a task → chunks of token arrays, tokenized in parallel by the task's own `features`."""
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from keras_ft.data.readers import Source
@@ -11,7 +11,8 @@ from keras_ft.data.threads import in_threads
 from keras_ft.tasks.base import Task
 from keras_ft.text.load import Tokenizer
 
-Chunk = dict[str, np.ndarray]
+Chunk = dict[str, Any]
+STRUCTURE = ("ids", "lengths", "segments", "sequences", "window_start")
 TEXTS_AT_ONCE = 1024
 
 
@@ -33,11 +34,12 @@ def read_examples(
     Raises:
         RequestError: a file, a column or a value is wrong.
     """
-    wanted = [*task.feature_columns, *task.target_columns]
+    wanted = task.reads()
     names = {name: columns.get(name, name) for name in wanted}
     required = [name for name in wanted if name not in task.optional_columns]
-    texts = [name for name in task.feature_columns if name not in task.list_columns]
-    return read_chunks(sources, Columns(names, required, texts, task.list_columns), refuse, rows_at_once)
+    texts = [name for name in task.feature_columns if name in wanted and name not in task.list_columns]
+    lists = [name for name in task.list_columns if name in wanted]
+    return read_chunks(sources, Columns(names, required, texts, lists, task.read_row), refuse, rows_at_once)
 
 
 def encode(task: Task, tokenizer: Tokenizer, chunks: Iterable[Rows]) -> Iterator[Chunk]:
@@ -84,20 +86,32 @@ class Encoder:
     def __call__(self, rows: Rows) -> Chunk:
         """Raises RequestError where a target is wrong."""
         columns = {name: strings(rows.columns.get(name), len(rows)) for name in self.task.feature_columns}
-        ids, lengths, segments = (tensor.numpy() for tensor in self._features(columns))
-        return {"ids": ids, "lengths": lengths, "segments": segments, **self.task.targets(rows)}
+        found = {name: tensor.numpy() for name, tensor in self._features(columns).items()}
+        aligned = self.task.aligned_targets(rows, found)
+        found = {name: values for name, values in found.items() if name in STRUCTURE or name in self.task.axes}
+        return {**found, **self.task.targets(rows), **aligned, **self.task.texts_to_keep(rows)}
 
 
-def _compiled(task: Task, tokenizer: Tokenizer) -> Callable[..., tuple[tf.Tensor, ...]]:
+def _compiled(task: Task, tokenizer: Tokenizer) -> Callable[..., dict[str, tf.Tensor]]:
     shapes = {name: [None, None] if name in task.list_columns else [None] for name in task.feature_columns}
 
     @tf.function(
         autograph=False, input_signature=[{name: tf.TensorSpec(shape, tf.string) for name, shape in shapes.items()}]
     )
-    def features(columns: dict[str, tf.Tensor]) -> tuple[tf.Tensor, ...]:
+    def features(columns: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         sequences = task.features(tokenizer, columns)
         ids, segments = sequences.ids, sequences.segments
-        return ids.flat_values, ids.row_lengths(), tf.cast(segments.flat_values, tf.uint8)
+        found = {
+            "ids": ids.flat_values,
+            "lengths": ids.row_lengths(),
+            "segments": tf.cast(segments.flat_values, tf.uint8),
+            **sequences.features,
+        }
+        if task.several_sequences:
+            counts, start = sequences.counts, sequences.window_start
+            found["sequences"] = tf.ones_like(found["lengths"]) if counts is None else counts
+            found["window_start"] = tf.zeros_like(found["lengths"], tf.int32) if start is None else start
+        return found
 
     return features
 

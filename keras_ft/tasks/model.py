@@ -22,7 +22,14 @@ class TrainedModel:
 
 def build_model(task: Task, pretrained: Pretrained, seed: int) -> TaskModel:
     """The pre-trained backbone under a fresh head; a pooler that the task does not use is not trained."""
-    model = TaskModel(pretrained.backbone, pretrained.config, task.num_outputs, seed)
+    model = TaskModel(
+        pretrained.backbone,
+        pretrained.config,
+        task.num_outputs,
+        seed,
+        task.head_inputs(pretrained.backbone.hidden_dim),
+        task.extra_weights(),
+    )
     if pretrained.family == BERT.name:
         pretrained.backbone.pooled_dense.trainable = task.uses_pooler
     return model

@@ -35,7 +35,7 @@ def check_task(recipe: Recipe) -> tuple[type[Task], Any]:
     """
     kind = task_class(recipe.task.name)
     options = check_options(f"task {kind.name}", recipe.task.options, kind.Options)
-    known = list(dict.fromkeys([*kind.feature_columns, *kind.target_columns]))
+    known = kind.reads()
     for name in recipe.data.columns:
         if name not in known:
             raise RequestError(f"data.columns: task {kind.name} has no column '{name}'; {suggest(name, known)}")

@@ -1,6 +1,7 @@
 """Framing token ids the way BERT reads them: [CLS] a [SEP], or [CLS] a [SEP] b [SEP]."""
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import tensorflow as tf
 
@@ -9,16 +10,26 @@ from keras_ft.text.ranges import ranges
 from keras_ft.text.vocabulary import Vocabulary
 
 
-class Sequences(NamedTuple):
-    """Sequences as the encoder sees them.
+@dataclass(frozen=True)
+class Sequences:
+    """Sequences as the encoder sees them, S of them for N examples.
 
-    `ids [N, None]` int32; `segments [N, None]` int32, 0 up to the first [SEP] and 1 after it; `truncated [N]` bool,
-    whether the sequence lost tokens.
+    Attributes:
+        ids: int32 `[S, None]`.
+        segments: int32 `[S, None]`, 0 up to the first [SEP] and 1 after it.
+        truncated: `[N]` bool, whether the example lost tokens.
+        counts: `[N]` int64, at least 1: how many sequences, one behind the other, are an example's; None where each has
+            one.
+        window_start: `[S]` int32 where the sequence starts in its example's tokens; None where each starts at 0.
+        features: what the task adds, by the names of its `axes`; what lies along tokens is flat, `[T, …]`.
     """
 
     ids: tf.RaggedTensor
     segments: tf.RaggedTensor
     truncated: tf.Tensor
+    counts: tf.Tensor | None = None
+    window_start: tf.Tensor | None = None
+    features: Mapping[str, tf.Tensor] = field(default_factory=dict)
 
 
 def single(ids: tf.RaggedTensor, vocabulary: Vocabulary, max_length: int) -> Sequences:

@@ -265,7 +265,7 @@ class Loop:
         """The metrics of validation; a signal ends it, unless others would go on without this process."""
         found = self.engine.evaluated(self.validation, self._evaluation_batch_size)
         alone = self.engine.num_processes == 1
-        return measure(self.task, stop.obeyed(found) if stop and alone else found)
+        return measure(self.task, self.validation, stop.obeyed(found) if stop and alone else found)
 
     def _is_checkpoint_due(self, steps_per_epoch: int) -> bool:
         every = self.settings.checkpoint.every

@@ -5,7 +5,8 @@ from typing import Any
 
 from keras import ops
 
-from keras_ft.batch import TOKEN_FIELDS, Axis, TokenBatch
+from keras_ft.batch import TokenBatch
+from keras_ft.batch_fields import AXIS_OF_FIELD, Axis
 
 Tensor = Any
 
@@ -24,11 +25,12 @@ def micro_batch(tensors: dict[str, Tensor], axes: Mapping[str, Axis], number: An
     if "micro_tokens" not in tensors:  # stacked
         return TokenBatch.from_tensors({name: tensor[number] for name, tensor in tensors.items()}, axes)
     tensors = dict(tensors)
-    sizes = {"token": tensors.pop("micro_tokens"), "example": tensors.pop("micro_examples")}
+    sizes = {axis: tensors.pop(f"micro_{axis}s") for axis in ("token", "sequence", "example")}
+    axis_of = {**AXIS_OF_FIELD, **axes}
     ends = {axis: ops.cumsum(size) for axis, size in sizes.items()}
 
     def cut(name: str, tensor: Tensor) -> Tensor:
-        axis = "token" if name in TOKEN_FIELDS or axes.get(name) == "token" else "example"
+        axis = axis_of.get(name, "example")
         return tensor[ends[axis][number] - sizes[axis][number] : ends[axis][number]]
 
     return TokenBatch.from_tensors({name: cut(name, tensor) for name, tensor in tensors.items()}, axes)

@@ -22,6 +22,7 @@ import numpy as np
 from keras_ft.data.array_writer import write_arrays
 from keras_ft.data.arrays import Arrays, TokenArrays
 from keras_ft.data.fingerprint import fingerprint
+from keras_ft.data.malformed import Skipped, refusal
 from keras_ft.data.progress import tracked
 from keras_ft.data.readers import Source
 from keras_ft.data.rows import Rows, pick_rows
@@ -97,7 +98,7 @@ def prepare(recipe: Recipe, pretrained: Pretrained, folder: Path, tell: Callable
     for name, total in counts.items():
         if TokenArrays.open(folder / name, mark) is None:
             chunks_from = _tokenized(task, pretrained, sources[name], data, name, total, tell)
-            write_arrays(folder / name, mark, chunks_from, task.axes)
+            write_arrays(folder / name, mark, chunks_from, task.axes, task.several_sequences, task.kept_texts)
     description = {"fingerprint": mark, "task": describe(task), "held_out": held_out, "splits": sorted(split_sources)}
     splits = _open_splits(folder, description)
     _write_samples(task, splits["validation"], split_sources["validation"], data, folder)
@@ -150,7 +151,10 @@ class _Survey:
 
 
 def _read(kind: type[Task], sources: list[Source], data: DataSection, what: str, tell: Tell) -> Iterator[Rows]:
-    return tracked(read_examples(kind, sources, data.columns), what, tell)
+    skipped = Skipped()
+    refuse = refusal(data.malformed) if data.malformed == "refuse" else skipped
+    yield from tracked(read_examples(kind, sources, data.columns, refuse), what, tell)
+    skipped.report(what.removeprefix("Reading "), tell)
 
 
 def _tokenized(
@@ -161,7 +165,7 @@ def _tokenized(
     def chunks_from(start: int) -> Iterator[Chunk]:
         resumed = f", going on behind {start:,}" if start else ""
         tell(f"Tokenizing {name}: {total:,} examples{resumed}")
-        rows = skip_rows(read_examples(task, sources, data.columns), start)
+        rows = skip_rows(read_examples(task, sources, data.columns, refusal(data.malformed)), start)
         chunks = encode(task, pretrained.tokenizer, rows)
         return tracked(chunks, f"Tokenizing {name}", tell, total, start, size=lambda chunk: len(chunk["lengths"]))
 
@@ -170,7 +174,7 @@ def _tokenized(
 
 def _write_samples(task: Task, arrays: TokenArrays, sources: list[Source], data: DataSection, folder: Path) -> None:
     rows = arrays.rows[choose_samples(arrays.num_examples)]
-    texts = pick_rows(read_examples(task, sources, data.columns), rows)
+    texts = pick_rows(read_examples(task, sources, data.columns, refusal(data.malformed)), rows)
     write_samples(task.requests(texts), folder)
 
 

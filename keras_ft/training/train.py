@@ -19,7 +19,7 @@ from keras_ft.inspection.inspect import inspect
 from keras_ft.paths import AnyPath
 from keras_ft.presets.pretrained import Pretrained
 from keras_ft.presets.saved_weights import save_weights, void_weights
-from keras_ft.recipe import Recipe
+from keras_ft.recipe import DataSection, Recipe
 from keras_ft.run_folder import RunFolder
 from keras_ft.shown import to_stderr
 from keras_ft.tasks.backbone import load_backbone
@@ -138,13 +138,13 @@ def _set_up(
     workers.check_equal(loop.engine.state() if workers.count > 1 else {})
     with workers.leading():
         _inspect(recipe, pretrained, prepared.fingerprint, run, tell)
-        return loop, _origins(prepared, recipe.data.columns, pretrained.tokenizer)
+        return loop, _origins(prepared, recipe.data, pretrained.tokenizer)
 
 
-def _origins(prepared: Prepared, columns: dict[str, str], tokenizer: Tokenizer) -> dict[str, Origin]:
+def _origins(prepared: Prepared, data: DataSection, tokenizer: Tokenizer) -> dict[str, Origin]:
     """What is measured, known by digests of the files as they are now: they may be gone when training ends."""
     return {
-        name: Origin.of(sources, columns, prepared.splits[name], tokenizer)
+        name: Origin.of(sources, data, prepared.splits[name], tokenizer)
         for name, sources in prepared.sources.items()
         if name != "train"
     }

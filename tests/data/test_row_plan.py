@@ -26,7 +26,7 @@ def check(steps, lengths, parts):
                 assert slot // step.shape.row_length == (slot + length - 1) // step.shape.row_length
                 taken[slot : slot + length] += 1
             assert taken.max(initial=0) <= 1
-            assert len(part.examples) == part.real <= step.shape.num_sequences
+            assert len(part.examples) == part.real <= step.shape.num_examples
             seen += part.examples.tolist()
         assert step.num_tokens == sum(lengths[part.examples].sum() for part in step.parts)
     assert sorted(seen) == list(range(len(lengths)))
@@ -104,7 +104,7 @@ def test_an_epoch_that_was_not_looked_at_has_the_same_steps_whichever_came_befor
 def test_a_million_steps_over_a_few_texts_are_planned_at_once():
     for size in ({"batch_size": 4}, {"batch_size": 4096}, {"tokens_per_batch": 4096}):
         plans = training_plans("rows", film_reviews(50), 0, epochs=10**6, **size)
-        assert plans.steps(999_999)[0].shape.num_sequences <= 56
+        assert plans.steps(999_999)[0].shape.num_examples <= 56
 
 
 def test_other_epochs_and_seeds_give_other_batches():

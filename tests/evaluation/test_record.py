@@ -14,6 +14,7 @@ from keras_ft.evaluation.origin import Origin
 from keras_ft.evaluation.predict import predict
 from keras_ft.evaluation.predictions import Predictions
 from keras_ft.evaluation.record import CHARACTERS, worst_mistakes
+from keras_ft.recipe import DataSection
 from keras_ft.tasks.registry import load_task
 from tests.tiny import sentiment_rows, write_jsonl
 
@@ -59,7 +60,8 @@ def origin_of(path, folder, count: int, columns=None, rows=None) -> Origin:
     """Rows of a file; what their tokens are does not matter."""
     tokens = {"ids": np.zeros(count, np.int32), "lengths": np.ones(count, np.int64)}
     arrays = write_arrays(folder / f"arrays-{path.name}", "f", lambda _: [tokens])
-    return Origin.of(find_sources(path), columns or {}, arrays if rows is None else arrays.select(rows))
+    data = DataSection(train=[str(path)], columns=columns or {})
+    return Origin.of(find_sources(path), data, arrays if rows is None else arrays.select(rows))
 
 
 def planted_mistake(tiny_run) -> tuple[Predictions, np.ndarray]:

@@ -147,7 +147,7 @@ def test_answer_lists_labels_best_first_with_their_probabilities():
 
 @pytest.mark.parametrize(("labels", "top_k", "listed"), [(20, None, 20), (21, None, 5), (21, 7, 7), (3, 9, 3)])
 def test_all_labels_are_listed_up_to_twenty_else_five(labels, top_k, listed):
-    answer = task([str(i) for i in range(labels)]).answer({"logits": tf.zeros((2, labels))}, top_k)
+    answer = task([str(i) for i in range(labels)]).answer({"logits": tf.zeros((2, labels))}, top_k=top_k)
     assert answer["labels"].shape == (2, listed)
 
 
