@@ -7,7 +7,6 @@ from pydantic import PositiveInt
 from keras_ft.errors import RequestError
 from keras_ft.paths import local_file
 from keras_ft.presets.family import (
-    ALBERT,
     BERT,
     DISTILBERT,
     ELECTRA,
@@ -15,7 +14,6 @@ from keras_ft.presets.family import (
     FAMILIES,
     GPT2,
     ROBERTA,
-    XLM_ROBERTA,
     new_backbone,
 )
 from keras_ft.presets.pretrained import Pretrained
