@@ -28,8 +28,8 @@ import tensorflow as tf  # noqa: E402
 
 from keras_ft.batch import TokenBatch  # noqa: E402
 from keras_ft.export.convert import convert  # noqa: E402
-from keras_ft.layers.bert_view import bert_view  # noqa: E402
 from keras_ft.layers.encoder import encode  # noqa: E402
+from keras_ft.layers.encoder_view import encoder_view  # noqa: E402
 from keras_ft.presets.load import load_pretrained  # noqa: E402
 from keras_ft.presets.pretrained import Pretrained  # noqa: E402
 from keras_ft.recipe_file import load_recipe  # noqa: E402
@@ -66,7 +66,7 @@ def texts() -> list[str]:
 def hidden_states(pretrained: Pretrained, lines: list[str], trained: TrainedModel) -> tuple[list, np.ndarray]:
     sequences = trained.task.features(pretrained.tokenizer, {"text": tf.constant(lines)})
     batch = TokenBatch.from_lengths(sequences.ids.flat_values, sequences.ids.row_lengths())
-    return sequences.ids.to_list(), encode(bert_view(pretrained.backbone, pretrained.config), batch).numpy()
+    return sequences.ids.to_list(), encode(encoder_view(pretrained.backbone, pretrained.config), batch).numpy()
 
 
 def logits(trained: TrainedModel, lines: list[str]) -> np.ndarray:

@@ -12,7 +12,7 @@ from keras_ft.errors import RequestError, WorkError
 from keras_ft.export.hugging_face_folder import check_hugging_face, write_hugging_face
 from keras_ft.export.keras_hub_preset import check_keras_hub, write_keras_hub
 from keras_ft.paths import AnyPath, is_remote
-from keras_ft.presets.bert_checkpoint import variables
+from keras_ft.presets.encoder_checkpoints import ENCODER_CHECKPOINTS
 from keras_ft.presets.load import load_pretrained
 from keras_ft.run_folder import RunFolder
 from keras_ft.tasks.classification import Classification
@@ -93,6 +93,7 @@ def _publish(scratch: Path, target: Path) -> None:
 def _check_backbone(trained: TrainedModel, task: Classification, folder: Path) -> None:
     """Load the folder as `backbone:` would, and compare everything."""
     ours, theirs = trained.pretrained, load_pretrained(str(folder))
+    variables = ENCODER_CHECKPOINTS[ours.family].variables
     pairs = zip(variables(ours.backbone), variables(theirs.backbone), strict=True)
     different = [name for (name, one), (_, other) in pairs if not np.array_equal(one, other)]
     different += ["arithmetic"] * (ours.config != theirs.config)

@@ -7,29 +7,41 @@ from typing import Any
 
 import numpy as np
 
-from keras_ft.errors import WorkError
+from keras_ft.errors import RequestError, WorkError
 from keras_ft.export.score_settings import score_notes, score_settings
-from keras_ft.presets.bert_checkpoint import BACKBONE_FROM_CONFIG, is_kernel, variables
+from keras_ft.presets.encoder_checkpoints import ENCODER_CHECKPOINTS
+from keras_ft.presets.family import ALBERT, BERT, DISTILBERT, ELECTRA
 from keras_ft.presets.safetensors_files import WEIGHTS
 from keras_ft.tasks.classification import Classification
 from keras_ft.tasks.model import TrainedModel
+from keras_ft.text.byte_pair import BytePairTokenizer
+from keras_ft.text.load import Tokenizer
 from keras_ft.text.tokenizer_json import write_tokenizer_json
 from keras_ft.text.vocabulary import read_json
-from keras_ft.text.wordpiece import WordPieceTokenizer
 
 MODELING = Path(__file__).with_name("modeling_keras_ft.py")
 MODEL_CLASS = "KerasFTForSequenceClassification"
+PLAIN_CLASSES = {BERT.name: "BertForSequenceClassification", ALBERT.name: "AlbertForSequenceClassification"}
 DROPOUT = 0.1  # BERT's own, for those who train on
+BERT_DROPOUT_KEYS = ("hidden_dropout_prob", "attention_probs_dropout_prob")
+DROPOUT_KEYS = {DISTILBERT.name: ("dropout", "attention_dropout", "seq_classif_dropout")}
+ROBERTA_ROLES = {  # the names of roles in Hugging Face's files: ours
+    **{"bos": "start", "cls": "start", "eos": "end", "sep": "end"},
+    **{"pad": "pad", "unk": "unk", "mask": "mask"},
+}
 
 
 def write_hugging_face(trained: TrainedModel, task: Classification, folder: Path) -> list[str]:
     """Write config, weights and tokenizer, and a class where transformers has no such pooling; returns notes."""
+    if trained.pretrained.family == ELECTRA.name and task.pooling == "pooler":
+        raise RequestError("transformers' ELECTRA has no pooler, which this run uses; use --format keras-hub")
     _write_json(folder / "config.json", _config(trained, task))
     _write_weights(trained, folder / WEIGHTS)
     _write_tokenizer(trained.pretrained.tokenizer, task.max_length, folder)
     notes = score_notes(task, "keras_ft_{} in config.json")
-    if task.pooling == "pooler":
-        return ["transformers reads it as a BertForSequenceClassification", *notes]
+    plain = _plain_class(trained, task)
+    if plain:
+        return [f"transformers reads it as {'an' if plain[0] == 'A' else 'a'} {plain}", *notes]
     _write_pooling(task.pooling, trained.pretrained.backbone.hidden_dim, folder)
     shutil.copy(MODELING, folder / MODELING.name)
     return [
@@ -54,25 +66,26 @@ def check_hugging_face(trained: TrainedModel, task: Classification, folder: Path
         raise WorkError("the folder reads back with another head; nothing was written")
 
 
+def _plain_class(trained: TrainedModel, task: Classification) -> str | None:
+    """The class of transformers that computes what ours does; None where there is none."""
+    return PLAIN_CLASSES.get(trained.pretrained.family) if task.pooling == "pooler" else None
+
+
 def _config(trained: TrainedModel, task: Classification) -> dict[str, Any]:
     pretrained = trained.pretrained
-    plain = task.pooling == "pooler"
-    name = "BertForSequenceClassification" if plain else MODEL_CLASS
+    checkpoint, vocabulary = ENCODER_CHECKPOINTS[pretrained.family], pretrained.tokenizer.vocabulary
+    plain = _plain_class(trained, task)
+    name = plain or MODEL_CLASS
     module = MODELING.stem
     return {
         "architectures": [name],
         **({} if plain else {"auto_map": {"AutoModelForSequenceClassification": f"{module}.{name}"}}),
         **({} if plain else {"keras_ft_pooling": task.pooling}),
         **{f"keras_ft_{name}": value for name, value in score_settings(task).items()},
-        "model_type": "bert",
-        **{theirs: getattr(pretrained.backbone, ours) for ours, theirs in BACKBONE_FROM_CONFIG.items()},
-        "hidden_act": pretrained.config.hidden_act,
-        "layer_norm_eps": pretrained.config.layer_norm_epsilon,
-        "hidden_dropout_prob": DROPOUT,
-        "attention_probs_dropout_prob": DROPOUT,
+        **checkpoint.config_of(pretrained.backbone, pretrained.config, vocabulary.pad_id),
+        **dict.fromkeys(DROPOUT_KEYS.get(pretrained.family, BERT_DROPOUT_KEYS), DROPOUT),
         "initializer_range": 0.02,
         "position_embedding_type": "absolute",
-        "pad_token_id": pretrained.tokenizer.vocabulary.pad_id,
         "problem_type": "single_label_classification",
         "id2label": {str(number): label for number, label in enumerate(task.labels.names)},
         "label2id": {label: number for number, label in enumerate(task.labels.names)},
@@ -83,27 +96,19 @@ def _config(trained: TrainedModel, task: Classification) -> dict[str, Any]:
 def _write_weights(trained: TrainedModel, path: Path) -> None:
     from safetensors.numpy import save_file
 
-    tensors = {}
-    for name, variable in variables(trained.pretrained.backbone):
-        values = np.array(variable)
-        if is_kernel(name):
-            outputs = trained.pretrained.backbone.intermediate_dim if "intermediate" in name else _hidden(trained)
-            values = values.reshape(-1, outputs).T  # torch keeps (outputs, inputs)
-        elif name.startswith("encoder.") and values.ndim > 1:
-            values = values.reshape(-1)  # keras-hub keeps biases of heads as (heads, head_dim)
-        tensors[f"bert.{name}"] = np.ascontiguousarray(values)
-    head = trained.model.head
+    pretrained, head = trained.pretrained, trained.model.head
+    checkpoint = ENCODER_CHECKPOINTS[pretrained.family]
+    tensors = checkpoint.tensors_of(pretrained.backbone, pretrained.tokenizer.vocabulary.pad_id)
     tensors["classifier.weight"] = np.ascontiguousarray(np.array(head.kernel).T)
     tensors["classifier.bias"] = np.array(head.bias)
     save_file(tensors, path, metadata={"format": "pt"})
 
 
-def _hidden(trained: TrainedModel) -> int:
-    return trained.pretrained.backbone.hidden_dim
-
-
-def _write_tokenizer(tokenizer: WordPieceTokenizer, max_length: int, folder: Path) -> None:
+def _write_tokenizer(tokenizer: Tokenizer, max_length: int, folder: Path) -> None:
     """The generic class of transformers runs `tokenizer.json` as it is, where BertTokenizer would build its own."""
+    if isinstance(tokenizer, BytePairTokenizer):
+        _write_byte_pair(tokenizer, max_length, folder)
+        return
     vocabulary = tokenizer.vocabulary
     names = {
         f"{role}_token": token for role, token in vocabulary.special_tokens.items() if token in vocabulary.token_to_id
@@ -119,6 +124,25 @@ def _write_tokenizer(tokenizer: WordPieceTokenizer, max_length: int, folder: Pat
         "do_lower_case": tokenizer.lowercase,
         **names,
     }
+    _write_json(folder / "tokenizer_config.json", config)
+
+
+def _write_byte_pair(tokenizer: BytePairTokenizer, max_length: int, folder: Path) -> None:
+    """The files that transformers' RobertaTokenizer reads."""
+    vocabulary = tokenizer.vocabulary
+    vocabulary.save(folder / "vocab.json", folder / "merges.txt")
+    roles = vocabulary.special_tokens
+    names = {f"{theirs}_token": roles[ours] for theirs, ours in ROBERTA_ROLES.items() if ours in roles}
+    config = {
+        "tokenizer_class": "RobertaTokenizer",
+        "model_max_length": max_length,
+        "split_special_tokens": not tokenizer.special_tokens_in_text,
+        "clean_up_tokenization_spaces": False,
+        "add_prefix_space": tokenizer.add_prefix_space,
+        "trim_offsets": tokenizer.trim_offsets,
+        **names,
+    }
+    _write_json(folder / "special_tokens_map.json", names)
     _write_json(folder / "tokenizer_config.json", config)
 
 

@@ -7,15 +7,22 @@ import numpy as np
 
 from keras_ft.errors import RequestError, WorkError
 from keras_ft.export.score_settings import score_notes, score_settings
-from keras_ft.layers.arithmetic import Arithmetic
-from keras_ft.presets.bert_checkpoint import variables
-from keras_ft.presets.family import BERT
+from keras_ft.presets.encoder_checkpoints import ENCODER_CHECKPOINTS
+from keras_ft.presets.family import BERT, FAMILIES
 from keras_ft.presets.pretrained import Pretrained
 from keras_ft.presets.sidecar import FILE, write_sidecar
 from keras_ft.tasks.classification import Classification
 from keras_ft.tasks.model import TrainedModel
+from keras_ft.text.byte_pair import BytePairTokenizer
+from keras_ft.text.wordpiece import WordPieceTokenizer
 
-NEEDED = ("[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]")
+BERT_TOKENIZER = (WordPieceTokenizer, ("[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]"))
+KINDS: dict[str, tuple[type, tuple[str, ...]]] = {  # keras-hub's class → ours of that kind, and tokens that it wants
+    "BertTokenizer": BERT_TOKENIZER,
+    "DistilBertTokenizer": BERT_TOKENIZER,
+    "ElectraTokenizer": BERT_TOKENIZER,
+    "RobertaTokenizer": (BytePairTokenizer, ("<s>", "</s>", "<pad>", "<mask>")),
+}
 TANH_GELU = ("gelu_new", "gelu_pytorch_tanh")
 DROPOUT = 0.1  # what keras-hub takes where nothing is said; ours is the forward pass's, not the backbone's
 
@@ -30,7 +37,7 @@ def write_keras_hub(trained: TrainedModel, task: Classification, folder: Path) -
 
     pretrained = trained.pretrained
     backbone, tokenizer = _backbone(pretrained), _tokenizer(pretrained)
-    if _has_head(task):
+    if _has_head(trained, task):
         classifier = keras_hub.models.BertTextClassifier(
             backbone,
             num_classes=task.num_outputs,
@@ -44,7 +51,7 @@ def write_keras_hub(trained: TrainedModel, task: Classification, folder: Path) -
         tokenizer.save_to_preset(str(folder))
     write_sidecar(pretrained, task.pooling, score_settings(task), folder)
     scores = score_notes(task, f"{{}} in {FILE}")
-    return [*_head_notes(task), *scores, *_arithmetic_notes(pretrained.config)]
+    return [*_head_notes(trained, task), *scores, *_arithmetic_notes(pretrained)]
 
 
 def check_keras_hub(trained: TrainedModel, task: Classification, folder: Path) -> None:
@@ -55,7 +62,7 @@ def check_keras_hub(trained: TrainedModel, task: Classification, folder: Path) -
     """
     import keras_hub
 
-    if not _has_head(task):
+    if not _has_head(trained, task):
         return
     dense = keras_hub.models.BertTextClassifier.from_preset(str(folder)).output_dense
     head = trained.model.head
@@ -63,15 +70,16 @@ def check_keras_hub(trained: TrainedModel, task: Classification, folder: Path) -
         raise WorkError("the preset reads back with another head; nothing was written")
 
 
-def _has_head(task: Classification) -> bool:
-    return task.pooling == "pooler"
+def _has_head(trained: TrainedModel, task: Classification) -> bool:
+    """Whether keras-hub has a classifier that computes what ours does."""
+    return trained.pretrained.family == BERT.name and task.pooling == "pooler"
 
 
 def _backbone(pretrained: Pretrained) -> Any:
-    import keras_hub
-
-    sizes = {key: getattr(pretrained.backbone, key) for key in BERT.keys}
-    backbone = keras_hub.models.BertBackbone(**sizes, dropout=DROPOUT, dtype="float32")
+    family = FAMILIES[pretrained.family]
+    sizes = {key: getattr(pretrained.backbone, key) for key in family.keys}
+    backbone = family.backbone_class(**sizes, dropout=DROPOUT, dtype="float32")
+    variables = ENCODER_CHECKPOINTS[family.name].variables
     for (_, theirs), (_, ours) in zip(variables(backbone), variables(pretrained.backbone), strict=True):
         theirs.assign(ours)
     return backbone
@@ -80,24 +88,38 @@ def _backbone(pretrained: Pretrained) -> Any:
 def _tokenizer(pretrained: Pretrained) -> Any:
     import keras_hub
 
-    tokens = pretrained.tokenizer.vocabulary.tokens
-    missing = [token for token in NEEDED if token not in pretrained.tokenizer.vocabulary.token_to_id]
+    tokenizer, name = pretrained.tokenizer, FAMILIES[pretrained.family].tokenizer
+    kind, needed = KINDS[name]
+    if not isinstance(tokenizer, kind):
+        raise RequestError(
+            f"keras-hub's {name} is of another kind than this {tokenizer.config['type']} one; use --format hugging-face"
+        )
+    missing = [token for token in needed if token not in tokenizer.vocabulary.token_to_id]
     if missing:
-        raise RequestError(f"keras-hub's BertTokenizer wants {missing[0]} among the tokens; use --format hugging-face")
-    return keras_hub.models.BertTokenizer(vocabulary=tokens, lowercase=pretrained.tokenizer.lowercase)
+        raise RequestError(f"keras-hub's {name} wants {missing[0]} among the tokens; use --format hugging-face")
+    made = getattr(keras_hub.models, name)
+    if isinstance(tokenizer, BytePairTokenizer):
+        merges = [" ".join(merge) for merge in tokenizer.vocabulary.merges]
+        return made(tokenizer.vocabulary.token_to_id, merges, add_prefix_space=tokenizer.add_prefix_space)
+    return made(vocabulary=tokenizer.vocabulary.tokens, lowercase=tokenizer.lowercase)
 
 
-def _head_notes(task: Classification) -> list[str]:
-    if _has_head(task):
+def _head_notes(trained: TrainedModel, task: Classification) -> list[str]:
+    family = FAMILIES[trained.pretrained.family]
+    classifier = family.backbone.replace("Backbone", "TextClassifier")
+    if _has_head(trained, task):
         labels = ", ".join(task.labels.names[:5]) + (" …" if task.num_outputs > 5 else "")
-        return [f"keras_hub.models.BertTextClassifier.from_preset reads it with its head; classes in order: {labels}"]
-    return ["the head is not in it: keras-hub's BertTextClassifier pools otherwise; backbone and tokenizer are"]
+        return [f"keras_hub.models.{classifier}.from_preset reads it with its head; classes in order: {labels}"]
+    return [f"the head is not in it: keras-hub's {classifier} pools otherwise; backbone and tokenizer are"]
 
 
-def _arithmetic_notes(config: Arithmetic) -> list[str]:
-    if config.hidden_act in TANH_GELU and config.layer_norm_epsilon == Arithmetic().layer_norm_epsilon:
+def _arithmetic_notes(pretrained: Pretrained) -> list[str]:
+    ours, theirs = pretrained.config, FAMILIES[pretrained.family].arithmetic
+    tanh = ours.hidden_act in TANH_GELU and theirs.hidden_act in TANH_GELU
+    if (tanh or ours.hidden_act == theirs.hidden_act) and ours.layer_norm_epsilon == theirs.layer_norm_epsilon:
         return []
+    name = "tanh-GELU" if theirs.hidden_act in TANH_GELU else theirs.hidden_act
     return [
-        f"keras-hub computes tanh-GELU and epsilon 1e-12, this model {config.hidden_act} and"
-        f" {config.layer_norm_epsilon:g}: its hidden states differ there; keras_ft reads keras_ft.json and is exact"
+        f"keras-hub computes {name} and epsilon {theirs.layer_norm_epsilon:g}, this model {ours.hidden_act} and"
+        f" {ours.layer_norm_epsilon:g}: its hidden states differ there; keras_ft reads keras_ft.json and is exact"
     ]

@@ -14,7 +14,6 @@ from keras_ft.presets.pretrained import Pretrained
 from keras_ft.recipe import Recipe
 from keras_ft.tasks.base import Task
 from keras_ft.tasks.registry import check_backbone, check_task
-from keras_ft.text.wordpiece import WordPieceTokenizer
 
 
 @dataclass
@@ -102,6 +101,6 @@ def survey(recipe: Recipe, pretrained: Pretrained, tell: Tell) -> Survey:
         splits=splits,
         label_names=list(numbers),
         positions=pretrained.backbone.max_sequence_length,
-        lowercases=isinstance(pretrained.tokenizer, WordPieceTokenizer) and pretrained.tokenizer.lowercase,
+        lowercases=getattr(pretrained.tokenizer, "lowercase", False),
         backbone=pretrained.name,
     )

@@ -47,7 +47,6 @@ def counter_of(kind: type[Task], options: Any, pretrained: Pretrained) -> Counte
     """
     if issubclass(kind, LanguageTask):
         return FramedTokenCounter(kind.from_data([], options, pretrained.pooling, UNCUT), pretrained.tokenizer)
-    assert isinstance(pretrained.tokenizer, WordPieceTokenizer)
     return TokenCounter(pretrained.tokenizer, kind.feature_columns)
 
 
@@ -64,9 +63,9 @@ class FramedTokenCounter:
 
 
 class TokenCounter:
-    """Counts the tokens of [CLS] a [SEP], or of [CLS] a [SEP] b [SEP]."""
+    """Counts the tokens of [CLS] a [SEP], or of [CLS] a [SEP] b [SEP], or as the vocabulary frames texts."""
 
-    def __init__(self, tokenizer: WordPieceTokenizer, columns: tuple[str, ...]):
+    def __init__(self, tokenizer: Tokenizer, columns: tuple[str, ...]):
         self._columns = columns
 
         @tf.function(autograph=False)
@@ -75,8 +74,12 @@ class TokenCounter:
             return ids.flat_values, ids.row_lengths()
 
         self._tokenize = tokenize.get_concrete_function(tf.TensorSpec([None], tf.string))
-        self._unknown = tokenizer.vocabulary.unk_id
-        self._continues = np.array([token.startswith(tokenizer.continuation) for token in tokenizer.vocabulary.tokens])
+        vocabulary = tokenizer.vocabulary
+        self._unknown = -1 if vocabulary.unk_id is None else vocabulary.unk_id
+        prefix = tokenizer.continuation if isinstance(tokenizer, WordPieceTokenizer) else None  # others know no words
+        self._continues = np.array([prefix is not None and token.startswith(prefix) for token in vocabulary.tokens])
+        between = vocabulary.between_ids * (len(columns) - 1)
+        self._special = len(vocabulary.begin_ids + between + vocabulary.end_ids)
 
     def __call__(self, rows: Rows) -> Tokens:
         """Count."""
@@ -90,4 +93,4 @@ class TokenCounter:
             in_text += lengths
             unknown += np.bincount(row[ids == self._unknown], minlength=len(texts))
             continuing += int(np.count_nonzero(self._continues[ids]))
-        return Tokens(in_text + 1 + len(columns), in_text, unknown, continuing)  # [CLS] a [SEP] b [SEP]
+        return Tokens(in_text + self._special, in_text, unknown, continuing)

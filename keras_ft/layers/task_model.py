@@ -8,7 +8,7 @@ import keras
 from keras import ops
 
 from keras_ft.layers.arithmetic import Arithmetic
-from keras_ft.layers.bert_view import bert_variables_by_depth, bert_view
+from keras_ft.layers.encoder_view import encoder_variables_by_depth, encoder_view
 from keras_ft.layers.gpt2_view import gpt2_variables_by_depth, gpt2_view
 
 Tensor = Any
@@ -30,7 +30,7 @@ class DenseView:
 class ModelView:
     """All that a task's `forward` computes with; a language model has no head of its own."""
 
-    backbone: Any  # a BertView or a GPT2View
+    backbone: Any  # an EncoderView or a GPT2View
     head: Any  # a DenseView, or None
     extra: dict[str, Tensor] = field(default_factory=dict)  # a task's other weights, by name, float32
 
@@ -42,7 +42,7 @@ class TaskModel(keras.Model):
     Its arithmetic is `task.forward` over `view(...)`, not `call`.
 
     Args:
-        backbone: a `keras_hub.models.BertBackbone` or `GPT2Backbone`.
+        backbone: an encoder of `keras_hub.models`, such as `BertBackbone`, or a `GPT2Backbone`.
         config: the checkpoint's arithmetic.
         num_outputs: width of the head; None where the backbone's own outputs are the task's.
         seed: of the head's initial weights.
@@ -69,7 +69,7 @@ class TaskModel(keras.Model):
 
     def variables_by_depth(self) -> list[list[Any]]:
         """All variables from the top down: head and pooler or final norm, last layer, …, first, embeddings."""
-        top, *below = _of_family(self.backbone, bert_variables_by_depth, gpt2_variables_by_depth)(self.backbone)
+        top, *below = _of_family(self.backbone, encoder_variables_by_depth, gpt2_variables_by_depth)(self.backbone)
         own = [variable for layer in (self.head, self.extra) if layer for variable in layer.variables]
         return [[*own, *top], *below]
 
@@ -80,7 +80,7 @@ class TaskModel(keras.Model):
             dtype: the compute type.
             recompute: whether the backward pass computes each layer's activations again (activation checkpointing).
         """
-        view = _of_family(self.backbone, bert_view, gpt2_view)(self.backbone, self.arithmetic, dtype, recompute)
+        view = _of_family(self.backbone, encoder_view, gpt2_view)(self.backbone, self.arithmetic, dtype, recompute)
         variables = self.extra.variables if self.extra else ()
         extra = {variable.name: ops.convert_to_tensor(variable) for variable in variables}
         if self.head is None:
@@ -107,10 +107,10 @@ def _dense_head(num_outputs: int, hidden_dim: int, seed: int) -> keras.layers.De
     return head
 
 
-def _of_family(backbone: Any, bert: Any, gpt2: Any) -> Any:
+def _of_family(backbone: Any, encoder: Any, gpt2: Any) -> Any:
     import keras_hub
 
-    return gpt2 if isinstance(backbone, keras_hub.models.GPT2Backbone) else bert
+    return gpt2 if isinstance(backbone, keras_hub.models.GPT2Backbone) else encoder
 
 
 def map_tensors(view: Any, replace_tensor: Callable[[str, Tensor], Tensor], name: str = "") -> Any:

@@ -4,18 +4,20 @@ from pathlib import Path
 from typing import Any
 
 from keras_ft.errors import RequestError
-from keras_ft.presets import bert_checkpoint, gpt2_checkpoint
+from keras_ft.presets import gpt2_checkpoint
 from keras_ft.presets.checkpoint import read_config
+from keras_ft.presets.encoder_checkpoint import EncoderCheckpoint, is_kernel
+from keras_ft.presets.encoder_checkpoints import ENCODER_CHECKPOINTS
 from keras_ft.presets.family import BERT, FAMILIES, GPT2
-from keras_ft.presets.pretrained import Pretrained, check_vocabulary
+from keras_ft.presets.pretrained import Pretrained, check_framing, check_vocabulary
 from keras_ft.presets.safetensors_files import read_safetensors
 from keras_ft.text.byte_pair import BytePairTokenizer
+from keras_ft.text.load import tokenizer_of
 from keras_ft.text.vocabulary import read_json
-from keras_ft.text.wordpiece import WordPieceTokenizer
 
 
 def load_hugging_face(folder: Path, name: str) -> Pretrained:
-    """Load a BERT or a GPT-2 saved by transformers.
+    """Load a model saved by transformers.
 
     Args:
         folder: holds `config.json`, `model.safetensors` and a tokenizer.
@@ -30,21 +32,24 @@ def load_hugging_face(folder: Path, name: str) -> Pretrained:
     if family not in FAMILIES:
         known = ", ".join(FAMILIES)
         raise RequestError(f"backbone {name}: {path} describes a {family} model; supported are {known}")
-    load = _load_gpt2 if family == GPT2.name else _load_bert
-    pretrained = load(folder, name, config)
+    if family == GPT2.name:
+        pretrained = _load_gpt2(folder, name, config)
+    else:
+        pretrained = _load_encoder(folder, name, config, ENCODER_CHECKPOINTS[family])
     check_vocabulary(name, pretrained.backbone, pretrained.tokenizer)
     return pretrained
 
 
-def _load_bert(folder: Path, name: str, config: dict[str, Any]) -> Pretrained:
-    config = bert_checkpoint.complete(config, folder / "config.json", name)
-    backbone = bert_checkpoint.backbone_of(config)
+def _load_encoder(folder: Path, name: str, config: dict[str, Any], checkpoint: EncoderCheckpoint) -> Pretrained:
+    config = checkpoint.complete(config, folder / "config.json", name)
+    backbone = checkpoint.backbone_of(config)
     tensors, path = read_safetensors(folder, name)
-    named = {bert_checkpoint.canonical(key): tensor for key, tensor in tensors.items()}
-    turned = {key: tensor.T if bert_checkpoint.is_kernel(key) else tensor for key, tensor in named.items()}
-    has_pooler = bert_checkpoint.fill(backbone, turned, path)
-    tokenizer = WordPieceTokenizer.from_hugging_face(folder)
-    return Pretrained(name, backbone, bert_checkpoint.arithmetic_of(config), tokenizer, _pooling(folder, has_pooler))
+    named = {checkpoint.canonical(key): tensor for key, tensor in tensors.items()}
+    turned = {key: tensor.T if is_kernel(key) else tensor for key, tensor in named.items()}
+    has_pooler = checkpoint.fill(backbone, turned, config, path)
+    tokenizer = tokenizer_of(folder)
+    check_framing(name, tokenizer)
+    return Pretrained(name, backbone, checkpoint.arithmetic_of(config), tokenizer, _pooling(folder, has_pooler))
 
 
 def _load_gpt2(folder: Path, name: str, config: dict[str, Any]) -> Pretrained:

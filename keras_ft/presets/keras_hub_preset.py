@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import Any
 
 from keras_ft.errors import RequestError, WorkError
-from keras_ft.layers.arithmetic import GPT2_ARITHMETIC, Arithmetic
-from keras_ft.presets.family import FAMILIES, GPT2, family_of
+from keras_ft.presets.family import BERT, FAMILIES, GPT2, Family, family_of
 from keras_ft.presets.pretrained import Pretrained, check_vocabulary
 from keras_ft.presets.sidecar import read_sidecar
 from keras_ft.text.byte_pair import BytePairTokenizer
-from keras_ft.text.byte_pair_vocabulary import BytePairVocabulary, tokens_in_order
+from keras_ft.text.byte_pair_vocabulary import BytePairVocabulary, parse_merges, tokens_in_order
+from keras_ft.text.load import Tokenizer
 from keras_ft.text.vocabulary import Vocabulary
 from keras_ft.text.wordpiece import WordPieceTokenizer
 
@@ -23,7 +23,7 @@ SENTENCE_POOLING = {
     "mxbai_embed_xsmall": "mean",
     "mxbai": "first",
 }
-VOCABULARY = Path("assets") / "tokenizer" / "vocabulary.txt"
+ROBERTA_ROLES = {"start": "<s>", "end": "</s>", "pad": "<pad>", "mask": "<mask>"}
 
 
 def is_keras_hub(folder: Path) -> bool:
@@ -58,25 +58,22 @@ def load_keras_hub(source: str | Path, name: str) -> Pretrained:
     if family is None or not isinstance(tokenizer, getattr(keras_hub.models, family.tokenizer)):
         known = ", ".join(known.backbone for known in FAMILIES.values())
         raise RequestError(f"backbone {name} is a {type(backbone).__name__}; supported are {known}")
-    load = _load_gpt2 if family is GPT2 else _load_bert
-    pretrained = load(source, name, backbone, tokenizer)
-    check_vocabulary(name, backbone, pretrained.tokenizer)
-    return pretrained
-
-
-def _load_bert(source: str | Path, name: str, backbone: Any, tokenizer: Any) -> Pretrained:
     written = _as_written(source, name, backbone) if isinstance(source, Path) else None
-    if written is not None:
-        return written
-    ours = WordPieceTokenizer(Vocabulary(list(tokenizer.vocabulary)), lowercase=tokenizer.lowercase)
-    return Pretrained(name, backbone, Arithmetic(), ours, pooling_of(name))
+    if written is None:
+        pooling = None if family is GPT2 else pooling_of(name, family)
+        written = Pretrained(name, backbone, family.arithmetic, _tokenizer(tokenizer, family, name), pooling)
+    check_vocabulary(name, backbone, written.tokenizer)
+    return written
 
 
-def _load_gpt2(source: str | Path, name: str, backbone: Any, tokenizer: Any) -> Pretrained:
+def _tokenizer(tokenizer: Any, family: Family, name: str) -> Tokenizer:
+    """Ours of keras-hub's."""
+    if hasattr(tokenizer, "lowercase"):
+        return WordPieceTokenizer(Vocabulary(list(tokenizer.vocabulary)), lowercase=tokenizer.lowercase)
     tokens = tokens_in_order(tokenizer.vocabulary, name)
-    pairs = [merge.split(" ") for merge in tokenizer.merges if not merge.startswith("#version")]
-    vocabulary = BytePairVocabulary(tokens, [(first, second) for first, second in pairs], source=name)
-    return Pretrained(name, backbone, GPT2_ARITHMETIC, BytePairTokenizer(vocabulary), pooling=None)
+    merges = parse_merges(tokenizer.merges, name)
+    roles = None if family is GPT2 else ROBERTA_ROLES
+    return BytePairTokenizer(BytePairVocabulary(tokens, merges, roles, source=name), tokenizer.add_prefix_space)
 
 
 def _as_written(folder: Path, name: str, backbone: Any) -> Pretrained | None:
@@ -85,12 +82,18 @@ def _as_written(folder: Path, name: str, backbone: Any) -> Pretrained | None:
     if sidecar is None:
         return None
     arithmetic, pooling, options = sidecar
-    tokenizer = WordPieceTokenizer.from_config(options, folder / VOCABULARY, folder)
+    assets = folder / "assets" / "tokenizer"
+    if options.get("type") == "byte_pair":
+        tokenizer: Tokenizer = BytePairTokenizer.from_config(
+            options, assets / "vocabulary.json", assets / "merges.txt", folder
+        )
+    else:
+        tokenizer = WordPieceTokenizer.from_config(options, assets / "vocabulary.txt", folder)
     return Pretrained(name, backbone, arithmetic, tokenizer, pooling)
 
 
-def pooling_of(name: str) -> str:
-    """How a preset was trained to give one vector a text; BERT's own way unless its name is known."""
+def pooling_of(name: str, family: Family = BERT) -> str:
+    """How a preset was trained to give one vector a text; its family's own way unless its name is known."""
     variations = name.split("/")  # kaggle://keras/bge/keras/bge_small_en/2
     ways = (way for start, way in SENTENCE_POOLING.items() if any(part.startswith(start) for part in variations))
-    return next(ways, "pooler")
+    return next(ways, "pooler" if family.has_pooler else "first")

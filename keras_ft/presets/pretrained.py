@@ -20,7 +20,7 @@ class Pretrained:
 
     Attributes:
         name: as written in the recipe.
-        backbone: a `keras_hub.models.BertBackbone` or `GPT2Backbone`, which owns the weights.
+        backbone: of `keras_hub.models`, such as a `BertBackbone`; it owns the weights.
         config: what the checkpoint says about its arithmetic.
         tokenizer: strings to ids, as graph ops.
         pooling: how this checkpoint was meant to give one vector a text: `mean`, `first` or `pooler`; None for GPT-2.
@@ -34,7 +34,7 @@ class Pretrained:
 
     @property
     def family(self) -> str:
-        """`bert` or `gpt2`."""
+        """A key of `FAMILIES`, such as `bert`."""
         return self._family.name
 
     @property
@@ -96,11 +96,21 @@ def rebuild(folder: Path) -> Pretrained:
     return Pretrained(name, backbone, config, load_tokenizer(folder / "tokenizer"), pooling)
 
 
+def check_framing(name: str, tokenizer: Tokenizer) -> None:
+    """Refuse a tokenizer of an encoder that has no tokens to frame a text with."""
+    vocabulary = tokenizer.vocabulary
+    if not (vocabulary.begin_ids and vocabulary.end_ids):
+        raise RequestError(
+            f"backbone {name}: its vocabulary has no token for the start or none for the end of a text, which encoders"
+            " need; tokenizer_config.json should name cls_token and sep_token"
+        )
+
+
 def check_vocabulary(name: str, backbone: Any, tokenizer: Tokenizer) -> None:
     """Refuse a tokenizer whose ids the embedding table does not hold."""
-    tokens = len(tokenizer.vocabulary)
-    if tokens > backbone.vocabulary_size:
+    tokens, rows = len(tokenizer.vocabulary), backbone.token_embedding.input_dim
+    if tokens > rows:
         raise RequestError(
-            f"backbone {name}: the vocabulary has {tokens} tokens, the embedding table {backbone.vocabulary_size} rows;"
+            f"backbone {name}: the vocabulary has {tokens} tokens, the embedding table {rows} rows;"
             " they should come from the same checkpoint"
         )

@@ -24,7 +24,7 @@ def resized(backbone: Any, family: Family, old_size: int, new_size: int, seed: i
         seed: of the noise.
     """
     sizes = {key: getattr(backbone, key) for key in family.keys}
-    wider = new_backbone(family, sizes | {"vocabulary_size": max(sizes["vocabulary_size"], new_size)})
+    wider = new_backbone(family, sizes | {family.vocabulary_key: max(sizes[family.vocabulary_key], new_size)})
     for new, old in zip(wider.weights, backbone.weights, strict=True):
         if new.path == wider.token_embedding.embeddings.path:
             new.assign(_with_new_rows(np.array(old), old_size, new_size, seed))

@@ -5,48 +5,86 @@ from typing import Any
 from pydantic import PositiveInt
 
 from keras_ft.errors import RequestError
-from keras_ft.layers.arithmetic import GPT2_ARITHMETIC, Arithmetic
 from keras_ft.paths import local_file
-from keras_ft.presets.family import BERT, END_OF_TEXT, FAMILIES, GPT2, new_backbone
+from keras_ft.presets.family import (
+    BERT,
+    DISTILBERT,
+    ELECTRA,
+    END_OF_TEXT,
+    FAMILIES,
+    GPT2,
+    ROBERTA,
+    new_backbone,
+)
 from keras_ft.presets.pretrained import Pretrained
 from keras_ft.recipe import Section, check_options, suggest
 from keras_ft.text.byte_pair import BytePairTokenizer
 from keras_ft.text.byte_pair_vocabulary import BytePairVocabulary
+from keras_ft.text.load import Tokenizer
 from keras_ft.text.vocabulary import Vocabulary
 from keras_ft.text.wordpiece import WordPieceTokenizer
 
+ROBERTA_TOKENS = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
 
-class BertOptions(Section):
-    """A BERT with random weights; keras-hub's argument names."""
 
-    family: str = BERT.name
+class ModelOptions(Section):
+    """What a model of any family has; keras-hub's argument names."""
+
+    family: str
     vocabulary: str
     num_layers: PositiveInt = 4
     num_heads: PositiveInt = 4
     hidden_dim: PositiveInt = 256
     intermediate_dim: PositiveInt = 1024
     max_sequence_length: PositiveInt = 512
+
+
+class BertOptions(ModelOptions):
+    """A BERT with random weights."""
+
+    family: str = BERT.name
     lowercase: bool = True
 
 
-class GPT2Options(Section):
-    """A GPT-2 with random weights; keras-hub's argument names."""
+class DistilBertOptions(BertOptions):
+    """A DistilBERT with random weights."""
+
+    family: str = DISTILBERT.name
+
+
+class ElectraOptions(BertOptions):
+    """An ELECTRA with random weights."""
+
+    family: str = ELECTRA.name
+    embedding_dim: PositiveInt = 128
+
+
+class RobertaOptions(ModelOptions):
+    """A RoBERTa with random weights."""
+
+    family: str = ROBERTA.name
+    merges: str
+
+
+class GPT2Options(ModelOptions):
+    """A GPT-2 with random weights."""
 
     family: str = GPT2.name
-    vocabulary: str
-    merges: str
-    num_layers: PositiveInt = 4
-    num_heads: PositiveInt = 4
-    hidden_dim: PositiveInt = 256
-    intermediate_dim: PositiveInt = 1024
     max_sequence_length: PositiveInt = 1024
+    merges: str
 
 
-OPTIONS: dict[str, type[Section]] = {BERT.name: BertOptions, GPT2.name: GPT2Options}
+OPTIONS: dict[str, type[ModelOptions]] = {
+    BERT.name: BertOptions,
+    GPT2.name: GPT2Options,
+    ROBERTA.name: RobertaOptions,
+    DISTILBERT.name: DistilBertOptions,
+    ELECTRA.name: ElectraOptions,
+}
 
 
 def from_scratch(options: dict[str, Any]) -> Pretrained:
-    """A model with random weights: a BERT over a `vocab.txt`, or a GPT-2 over a `vocab.json` and a `merges.txt`.
+    """A model with random weights, over the vocabulary that its options name.
 
     Raises:
         RequestError: an option is unknown or wrong, or a file is missing.
@@ -56,32 +94,36 @@ def from_scratch(options: dict[str, Any]) -> Pretrained:
         raise RequestError(
             f"backbone: hidden_dim {settings.hidden_dim} should be a multiple of num_heads {settings.num_heads}"
         )
-    sizes = settings.model_dump(include=set(GPT2.keys))
-    if isinstance(settings, BertOptions):
-        vocabulary = Vocabulary.from_vocab_txt(local_file(settings.vocabulary))
-        backbone = new_backbone(BERT, {**sizes, "vocabulary_size": len(vocabulary), "num_segments": 2})
-        return Pretrained(
-            "from scratch", backbone, Arithmetic(), WordPieceTokenizer(vocabulary, settings.lowercase), pooling="mean"
-        )
-    tokenizer = BytePairTokenizer(_byte_pairs(settings))
-    backbone = new_backbone(GPT2, {**sizes, "vocabulary_size": len(tokenizer.vocabulary)})
-    return Pretrained("from scratch", backbone, GPT2_ARITHMETIC, tokenizer, pooling=None)
+    family, tokenizer = FAMILIES[settings.family], _tokenizer(settings)
+    sizes = settings.model_dump(include=set(family.keys))
+    sizes |= {family.vocabulary_key: len(tokenizer.vocabulary)}
+    if "num_segments" in family.keys:
+        sizes["num_segments"] = 2
+    pooling = None if family is GPT2 else "mean"
+    return Pretrained("from scratch", new_backbone(family, sizes), family.arithmetic, tokenizer, pooling)
 
 
 def _checked(options: dict[str, Any]) -> Any:
     family = options.get("family", BERT.name)
-    if not isinstance(family, str) or family not in FAMILIES:
-        raise RequestError(f"backbone.family {family!r} is unknown; {suggest(str(family), list(FAMILIES))}")
+    if not isinstance(family, str) or family not in OPTIONS:
+        raise RequestError(f"backbone.family {family!r} is unknown; {suggest(str(family), list(OPTIONS))}")
+    ours = OPTIONS[family].model_fields
     for other, theirs in OPTIONS.items():
-        foreign = [key for key in options if key in theirs.model_fields and key not in OPTIONS[family].model_fields]
+        foreign = [key for key in options if key in theirs.model_fields and key not in ours]
         if foreign:
             raise RequestError(f"backbone.{foreign[0]} is an option of family {other}; the family here is {family}")
     return check_options("backbone", options, OPTIONS[family])
 
 
-def _byte_pairs(settings: GPT2Options) -> BytePairVocabulary:
-    """The vocabulary of the files, with a token for the end of a text."""
-    vocabulary = BytePairVocabulary.from_files(local_file(settings.vocabulary), local_file(settings.merges))
-    if vocabulary.end_id is not None:
-        return vocabulary
-    return BytePairVocabulary([*vocabulary.tokens, END_OF_TEXT], vocabulary.merges)
+def _tokenizer(settings: Any) -> Tokenizer:
+    path = local_file(settings.vocabulary)
+    if isinstance(settings, BertOptions):
+        return WordPieceTokenizer(Vocabulary.from_vocab_txt(path), settings.lowercase)
+    vocabulary = BytePairVocabulary.from_files(path, local_file(settings.merges))
+    if isinstance(settings, RobertaOptions):
+        vocabulary = vocabulary.with_added_tokens(ROBERTA_TOKENS)
+        roles = dict(zip(("start", "pad", "end", "unk", "mask"), ROBERTA_TOKENS, strict=True))
+        return BytePairTokenizer(BytePairVocabulary(vocabulary.tokens, vocabulary.merges, roles))
+    if vocabulary.end_id is None:  # what is written must end
+        vocabulary = BytePairVocabulary([*vocabulary.tokens, END_OF_TEXT], vocabulary.merges)
+    return BytePairTokenizer(vocabulary)

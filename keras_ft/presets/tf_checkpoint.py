@@ -11,8 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 from keras_ft.errors import RequestError
-from keras_ft.presets.bert_checkpoint import arithmetic_of, backbone_of, complete, fill
 from keras_ft.presets.checkpoint import read_config
+from keras_ft.presets.encoder_checkpoints import BERT_CHECKPOINT
 from keras_ft.presets.pretrained import Pretrained, check_vocabulary
 from keras_ft.text.vocabulary import Vocabulary
 from keras_ft.text.wordpiece import WordPieceTokenizer
@@ -34,14 +34,14 @@ def load_tf_checkpoint(folder: Path, name: str) -> Pretrained:
     Raises:
         RequestError: a file is missing or corrupt, or a weight has another shape.
     """
-    config = complete(read_config(folder / CONFIG, name), folder / CONFIG, name)
+    config = BERT_CHECKPOINT.complete(read_config(folder / CONFIG, name), folder / CONFIG, name)
     prefix = _checkpoint(folder, name)
-    backbone = backbone_of(config)
-    has_pooler = fill(backbone, _read_weights(prefix), prefix)
+    backbone = BERT_CHECKPOINT.backbone_of(config)
+    has_pooler = BERT_CHECKPOINT.fill(backbone, _read_weights(prefix), config, prefix)
     vocabulary = Vocabulary.from_vocab_txt(folder / "vocab.txt")
     tokenizer = WordPieceTokenizer(vocabulary, lowercase=is_lowercase(folder, vocabulary))
     check_vocabulary(name, backbone, tokenizer)
-    arithmetic = arithmetic_of(config)
+    arithmetic = BERT_CHECKPOINT.arithmetic_of(config)
     if arithmetic.hidden_act == "gelu":
         arithmetic = replace(arithmetic, hidden_act="gelu_new")
     return Pretrained(name, backbone, arithmetic, tokenizer, "pooler" if has_pooler else "first")

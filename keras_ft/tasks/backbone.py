@@ -1,5 +1,7 @@
 """The backbone of a recipe, as its task needs it."""
 
+from keras_ft.errors import RequestError
+from keras_ft.presets.family import FAMILIES
 from keras_ft.presets.load import load_pretrained
 from keras_ft.presets.pretrained import Pretrained
 from keras_ft.recipe import Recipe
@@ -16,4 +18,6 @@ def load_backbone(recipe: Recipe) -> Pretrained:
     kind, options = check_task(recipe)
     pretrained = load_pretrained(recipe.backbone)
     check_backbone(kind, pretrained)
+    if getattr(options, "pooling", None) == "pooler" and not FAMILIES[pretrained.family].has_pooler:
+        raise RequestError(f"task {kind.name}: a {pretrained.family} has no pooler; pooling can be mean or first")
     return pretrained.with_added_tokens(kind.added_tokens(options), recipe.train.seed)

@@ -16,6 +16,7 @@ from keras_ft.layers.cross_entropy import cross_entropy
 from keras_ft.layers.encoder import encode, pool
 from keras_ft.layers.random import Key, dropout
 from keras_ft.layers.task_model import ModelView
+from keras_ft.presets.family import ENCODERS
 from keras_ft.tasks.base import AnsweringTask, Metrics
 from keras_ft.tasks.classification_metrics import ClassificationMetrics
 from keras_ft.tasks.classification_options import Abstain, ClassificationOptions, Temperature, weights_of_labels
@@ -28,7 +29,7 @@ from keras_ft.tasks.confidence import (
     nats,
 )
 from keras_ft.text.assemble import Sequences, single
-from keras_ft.text.wordpiece import WordPieceTokenizer
+from keras_ft.text.load import Tokenizer
 
 Tensor = Any
 ALL_LABELS_UP_TO = 20
@@ -53,7 +54,7 @@ class Classification(AnsweringTask):
     Options = ClassificationOptions
     text_columns = feature_columns = ("text",)
     target_columns = ("label",)
-    families = ("bert",)
+    families = ENCODERS
     axes = {"label": "example"}  # noqa: RUF012
     main_metric = "accuracy"
 
@@ -88,7 +89,7 @@ class Classification(AnsweringTask):
                 "task classification: abstain leaves 'label' empty, but the training data have a label ''"
             )
         pooling = options.pooling or default_pooling
-        assert pooling is not None  # every BERT has one
+        assert pooling is not None  # every encoder has one
         return cls(
             labels.names,
             pooling,
@@ -136,8 +137,8 @@ class Classification(AnsweringTask):
         """`label`: `(examples,)` int32."""
         return {"label": self.labels.indices(rows.columns["label"], rows.where)}
 
-    def features(self, tokenizer: WordPieceTokenizer, columns: dict[str, Tensor]) -> Sequences:
-        """[CLS] text [SEP], cut at `max_length`."""
+    def features(self, tokenizer: Tokenizer, columns: dict[str, Tensor]) -> Sequences:
+        """[CLS] text [SEP], or as the backbone frames it, cut at `max_length`."""
         return single(tokenizer.tokenize(columns["text"]), tokenizer.vocabulary, self.max_length)
 
     def forward(self, view: ModelView, batch: TokenBatch, rate: float = 0.0, key: Key | None = None) -> dict:

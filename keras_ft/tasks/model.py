@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from keras_ft.layers.encoder_view import pooler_of
 from keras_ft.layers.task_model import TaskModel
-from keras_ft.presets.family import BERT
 from keras_ft.presets.pretrained import Pretrained, rebuild
 from keras_ft.presets.saved_weights import load_weights
 from keras_ft.tasks.base import Task
@@ -30,8 +30,9 @@ def build_model(task: Task, pretrained: Pretrained, seed: int) -> TaskModel:
         task.head_inputs(pretrained.backbone.hidden_dim),
         task.extra_weights(),
     )
-    if pretrained.family == BERT.name:
-        pretrained.backbone.pooled_dense.trainable = task.uses_pooler
+    pooler = pooler_of(pretrained.backbone)
+    if pooler is not None:
+        pooler.trainable = task.uses_pooler
     return model
 
 

@@ -49,10 +49,9 @@ def check_backbone(kind: type[Task], pretrained: Pretrained) -> None:
         RequestError: it is one.
     """
     if pretrained.family not in kind.families:
-        raise RequestError(
-            f"task {kind.name} needs a {' or '.join(kind.families)} backbone;"
-            f" {pretrained.name} is a {pretrained.family}"
-        )
+        *others, last = kind.families
+        wanted = f"{', '.join(others)} or {last}" if others else last
+        raise RequestError(f"task {kind.name} needs a {wanted} backbone; {pretrained.name} is a {pretrained.family}")
 
 
 def describe(task: Task) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Framing token ids the way BERT reads them: [CLS] a [SEP], or [CLS] a [SEP] b [SEP]."""
+"""Framing token ids the way BERT reads them, [CLS] a [SEP] or [CLS] a [SEP] b [SEP], or as its variants do."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import tensorflow as tf
 
 from keras_ft.errors import RequestError
+from keras_ft.text.framing import Framing
 from keras_ft.text.ranges import ranges
-from keras_ft.text.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Sequences:
 
     Attributes:
         ids: int32 `[S, None]`.
-        segments: int32 `[S, None]`, 0 up to the first [SEP] and 1 after it.
+        segments: int32 `[S, None]`, of BERT 0 up to the first [SEP] and 1 after it.
         truncated: `[N]` bool, whether the example lost tokens.
         counts: `[N]` int64, at least 1: how many sequences, one behind the other, are an example's; None where each has
             one.
@@ -32,44 +32,50 @@ class Sequences:
     features: Mapping[str, tf.Tensor] = field(default_factory=dict)
 
 
-def single(ids: tf.RaggedTensor, vocabulary: Vocabulary, max_length: int) -> Sequences:
-    """[CLS] a [SEP], cut on the right.
+def single(ids: tf.RaggedTensor, vocabulary: Framing, max_length: int) -> Sequences:
+    """[CLS] a [SEP], or as the vocabulary has it, cut on the right.
 
     Args:
         ids: int32 `[N, None]`.
-        vocabulary: says which ids [CLS] and [SEP] have.
-        max_length: tokens in a sequence, [CLS] and [SEP] included.
+        vocabulary: says what frames a text.
+        max_length: tokens in a sequence, those of the frame included.
 
     Raises:
         RequestError: max_length leaves no room for [CLS] and [SEP].
     """
-    room = _room(max_length, 2)
+    begin, behind = vocabulary.begin_ids, vocabulary.end_ids
+    room = _room(max_length, len(begin + behind))
     ids = ids.with_row_splits_dtype(tf.int64)
     lengths = ids.row_lengths()
     kept = tf.minimum(lengths, room)
     one = tf.ones_like(kept)
-    pool = tf.concat([[vocabulary.cls_id], ids.values, [vocabulary.sep_id]], 0)
-    end = tf.size(pool, tf.int64) - 1
-    sequences, _ = _lay_out(pool, starts=[0 * one, 1 + ids.row_starts(), end * one], counts=[one, kept, one])
+    pool = tf.concat([_ids(begin), ids.values, _ids(behind)], 0)
+    end = tf.size(pool, tf.int64) - len(behind)
+    sequences, _ = _lay_out(
+        pool,
+        starts=[0 * one, len(begin) + ids.row_starts(), end * one],
+        counts=[len(begin) * one, kept, len(behind) * one],
+    )
     return Sequences(sequences, tf.zeros_like(sequences), lengths > room)
 
 
-def pair(a: tf.RaggedTensor, b: tf.RaggedTensor, vocabulary: Vocabulary, max_length: int) -> Sequences:
-    """[CLS] a [SEP] b [SEP], the longer of a and b cut first, on the right.
+def pair(a: tf.RaggedTensor, b: tf.RaggedTensor, vocabulary: Framing, max_length: int) -> Sequences:
+    """[CLS] a [SEP] b [SEP], or as the vocabulary has it, the longer of a and b cut first, on the right.
 
     The shorter keeps all it has as long as it fits into its half; where both are longer, each gets half, and an odd
     token goes to the longer (to b where they are equal), as Hugging Face's "longest_first" does.
 
     Args:
         a: int32 `[N, None]`, segment 0.
-        b: int32 `[N, None]`, segment 1.
-        vocabulary: says which ids [CLS] and [SEP] have.
-        max_length: tokens in a sequence, [CLS] and both [SEP] included.
+        b: int32 `[N, None]`, of BERT segment 1.
+        vocabulary: says what frames a text.
+        max_length: tokens in a sequence, those of the frame included.
 
     Raises:
         RequestError: max_length leaves no room for [CLS] and both [SEP].
     """
-    room = _room(max_length, 3)
+    begin, between, behind = vocabulary.begin_ids, vocabulary.between_ids, vocabulary.end_ids
+    room = _room(max_length, len(begin + between + behind))
     a, b = a.with_row_splits_dtype(tf.int64), b.with_row_splits_dtype(tf.int64)
     length_a, length_b = a.row_lengths(), b.row_lengths()
     shorter = tf.minimum(tf.minimum(length_a, length_b), room // 2)
@@ -78,16 +84,21 @@ def pair(a: tf.RaggedTensor, b: tf.RaggedTensor, vocabulary: Vocabulary, max_len
     keep_b = tf.where(length_a > length_b, shorter, longer)
 
     one = tf.ones_like(keep_a)
-    pool = tf.concat([[vocabulary.cls_id, vocabulary.sep_id], a.values, b.values, [vocabulary.sep_id]], 0)
-    begin_b = 2 + tf.size(a.values, tf.int64)
-    end = tf.size(pool, tf.int64) - 1
+    pool = tf.concat([_ids(begin + between), a.values, b.values, _ids(behind)], 0)
+    begin_a = len(begin + between)
+    begin_b = begin_a + tf.size(a.values, tf.int64)
+    end = tf.size(pool, tf.int64) - len(behind)
     ids, source = _lay_out(
         pool,
-        starts=[0 * one, 2 + a.row_starts(), one, begin_b + b.row_starts(), end * one],
-        counts=[one, keep_a, one, keep_b, one],
+        starts=[0 * one, begin_a + a.row_starts(), len(begin) * one, begin_b + b.row_starts(), end * one],
+        counts=[len(begin) * one, keep_a, len(between) * one, keep_b, len(behind) * one],
     )
-    segments = ids.with_values(tf.cast(source >= begin_b, tf.int32))
+    segments = ids.with_values(vocabulary.second_segment * tf.cast(source >= begin_b, tf.int32))
     return Sequences(ids, segments, length_a + length_b > room)
+
+
+def _ids(ids: list[int]) -> tf.Tensor:
+    return tf.constant(ids, tf.int32)
 
 
 def _room(max_length: int, num_special: int) -> int:

@@ -58,6 +58,23 @@ def read_byte_pair_json(path: Path, special_tokens: dict[str, str]) -> tuple[Byt
     return vocabulary, only_added(options, vocabulary)
 
 
+def check_pairs(path: Path) -> None:
+    """Refuse a `tokenizer.json` that frames a pair of texts otherwise than RoBERTa does.
+
+    Raises:
+        RequestError: it does.
+    """
+    for step in _steps(read_json(path).get("post_processor"), "processors"):
+        pair = [part for piece in step.get("pair") or [] for part in piece.values()]
+        names = [str(part["id"]) for part in pair]
+        as_roberta = len(names) == 6 and names == [names[0], "A", names[2], names[2], "B", names[2]]
+        if pair and not (as_roberta and not any(part.get("type_id") for part in pair)):
+            raise RequestError(
+                f"{path}: post_processor frames pairs as {' '.join(names)}: of byte-pair tokenizers only RoBERTa's"
+                " <s> A </s> </s> B </s>, all of segment 0, can be read"
+            )
+
+
 def added_options(path: Path, tokens: list[Json]) -> Json:
     """Options from added tokens, each with its flags.
 

@@ -90,6 +90,26 @@ class BytePairVocabulary:
         """What stands after a text where BERT has [SEP]: the end token."""
         return self.end_id
 
+    @property
+    def begin_ids(self) -> list[int]:
+        """The start token, see `Framing`; none where there is no such token."""
+        return [] if self.start_id is None else [self.start_id]
+
+    @property
+    def between_ids(self) -> list[int]:
+        """The end token twice, as RoBERTa has it."""
+        return 2 * self.end_ids
+
+    @property
+    def end_ids(self) -> list[int]:
+        """The end token; none where there is no such token."""
+        return [] if self.end_id is None else [self.end_id]
+
+    @property
+    def second_segment(self) -> int:
+        """RoBERTa does not tell the two texts of a pair apart."""
+        return 0
+
     def token_bytes(self, token: str) -> bytes:
         """What a token says: its bytes, or the UTF-8 of one that is written as it is."""
         if token in self.ranks or token in BYTES:

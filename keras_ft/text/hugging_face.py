@@ -9,6 +9,8 @@ from keras_ft.errors import RequestError
 from keras_ft.text.tokenizer_json import read_tokenizer_json
 from keras_ft.text.vocabulary import SPECIAL_TOKENS, Vocabulary, read_json
 
+BERT_CLASSES = ("Bert", "DistilBert", "Electra")  # transformers has one tokenizer for all three
+
 
 def read_wordpiece(folder: str | Path) -> tuple[Vocabulary, dict[str, Any]]:
     """Reads `tokenizer.json` or else `vocab.txt`, and the files beside it where present.
@@ -45,7 +47,7 @@ def read_wordpiece(folder: str | Path) -> tuple[Vocabulary, dict[str, Any]]:
 
 def _as_transformers(path: Path, config: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
     """The options with what `tokenizer_config.json` says otherwise, which transformers' BertTokenizer follows."""
-    if not str(config.get("tokenizer_class") or "Bert").startswith("Bert"):
+    if not str(config.get("tokenizer_class") or "Bert").startswith(BERT_CLASSES):
         return options  # the generic classes run tokenizer.json as it is
     done = {
         "do_lower_case": options["lowercase"],

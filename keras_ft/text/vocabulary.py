@@ -65,6 +65,26 @@ class Vocabulary:
         ids = (self.token_to_id.get(token) for token in self.special_tokens.values())
         return [i for i in ids if i is not None]
 
+    @property
+    def begin_ids(self) -> list[int]:
+        """[CLS], see `Framing`."""
+        return [self.cls_id]
+
+    @property
+    def between_ids(self) -> list[int]:
+        """[SEP]."""
+        return [self.sep_id]
+
+    @property
+    def end_ids(self) -> list[int]:
+        """[SEP]."""
+        return [self.sep_id]
+
+    @property
+    def second_segment(self) -> int:
+        """BERT tells the two texts of a pair apart."""
+        return 1
+
     @classmethod
     def from_vocab_txt(cls, path: str | Path, special_tokens: Mapping[str, str] | None = None) -> "Vocabulary":
         """Reads a `vocab.txt`: UTF-8, one token per line, the line number is the id.

@@ -15,8 +15,8 @@ from keras_ft.batch import TokenBatch
 from keras_ft.errors import RequestError, WorkError
 from keras_ft.export import convert as convert_module
 from keras_ft.export.convert import convert
-from keras_ft.layers.bert_view import bert_view
 from keras_ft.layers.encoder import encode, pool
+from keras_ft.layers.encoder_view import encoder_view
 from keras_ft.presets.load import load_pretrained
 from keras_ft.presets.saved_weights import save_weights
 from keras_ft.recipe_file import load_recipe
@@ -56,7 +56,7 @@ def run(request):
 def pooled(pretrained, task) -> np.ndarray:
     sequences = task.features(pretrained.tokenizer, {"text": tf.constant(HARD_TEXTS)})
     batch = TokenBatch.from_lengths(sequences.ids.flat_values, sequences.ids.row_lengths())
-    view = bert_view(pretrained.backbone, pretrained.config)
+    view = encoder_view(pretrained.backbone, pretrained.config)
     return pool(view, batch, encode(view, batch), pretrained.pooling).numpy()
 
 

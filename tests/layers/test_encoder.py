@@ -6,8 +6,8 @@ import tensorflow as tf
 
 from keras_ft.batch import TokenBatch
 from keras_ft.layers.arithmetic import Arithmetic
-from keras_ft.layers.bert_view import bert_view
 from keras_ft.layers.encoder import encode, pool
+from keras_ft.layers.encoder_view import encoder_view
 from keras_ft.layers.random import Key
 
 LENGTHS = [5, 17, 1, 9, 32]
@@ -40,7 +40,7 @@ def keras_hub_forward(backbone, batch: TokenBatch) -> dict:
 def test_padding_free_forward_equals_keras_hub_on_padded_rows(backbone):
     batch = random_batch(LENGTHS)
     expected = keras_hub_forward(backbone, batch)
-    view = bert_view(backbone, Arithmetic())
+    view = encoder_view(backbone, Arithmetic())
     hidden = encode(view, batch)
     assert hidden.shape == (sum(LENGTHS), 32)
     tokens = expected["sequence_output"].numpy()[batch.sequence, batch.positions]
@@ -51,7 +51,7 @@ def test_padding_free_forward_equals_keras_hub_on_padded_rows(backbone):
 @pytest.mark.filterwarnings("ignore:You are using a softmax over axis -1")  # of a text of one token
 def test_a_text_gets_the_same_vector_alone_and_in_a_batch(backbone):
     batch = random_batch(LENGTHS, segments=False)
-    view = bert_view(backbone, Arithmetic())
+    view = encoder_view(backbone, Arithmetic())
     together = encode(view, batch).numpy()
     start = 0
     for length in LENGTHS:
@@ -62,24 +62,24 @@ def test_a_text_gets_the_same_vector_alone_and_in_a_batch(backbone):
 
 def test_the_checkpoints_own_activation_and_epsilon_are_followed(backbone):
     batch = random_batch(LENGTHS)
-    approximate = encode(bert_view(backbone, Arithmetic("gelu_new")), batch).numpy()
-    exact = encode(bert_view(backbone, Arithmetic("gelu")), batch).numpy()
-    large_epsilon = encode(bert_view(backbone, Arithmetic("gelu_new", 1e-1)), batch).numpy()
+    approximate = encode(encoder_view(backbone, Arithmetic("gelu_new")), batch).numpy()
+    exact = encode(encoder_view(backbone, Arithmetic("gelu")), batch).numpy()
+    large_epsilon = encode(encoder_view(backbone, Arithmetic("gelu_new", 1e-1)), batch).numpy()
     assert 1e-5 < np.abs(approximate - exact).max() < 1e-1
     assert np.abs(approximate - large_epsilon).max() > 1e-2
 
 
 def test_bfloat16_stays_near_float32(backbone):
     batch = random_batch(LENGTHS)
-    wide = encode(bert_view(backbone, Arithmetic()), batch).numpy()
-    narrow = encode(bert_view(backbone, Arithmetic(), "bfloat16"), batch)
+    wide = encode(encoder_view(backbone, Arithmetic()), batch).numpy()
+    narrow = encode(encoder_view(backbone, Arithmetic(), "bfloat16"), batch)
     assert narrow.dtype == tf.bfloat16
     assert np.abs(tf.cast(narrow, tf.float32) - wide).mean() < 0.02
 
 
 def test_dropout_follows_the_key_and_its_mean_is_the_inference_pass(backbone):
     batch = random_batch([6, 4])
-    view = bert_view(backbone, Arithmetic())
+    view = encoder_view(backbone, Arithmetic())
     first = encode(view, batch, 0.1, Key.from_seed(0).fold(1)).numpy()
     assert np.array_equal(first, encode(view, batch, 0.1, Key.from_seed(0).fold(1)))
     assert np.abs(first - encode(view, batch, 0.1, Key.from_seed(0).fold(2))).max() > 1e-2
@@ -88,7 +88,7 @@ def test_dropout_follows_the_key_and_its_mean_is_the_inference_pass(backbone):
 def test_every_weight_of_the_encoder_learns(backbone):
     batch = random_batch(LENGTHS)
     with tf.GradientTape() as tape:
-        view = bert_view(backbone, Arithmetic())
+        view = encoder_view(backbone, Arithmetic())
         hidden = encode(view, batch, 0.1, Key.from_seed(0))
         loss = tf.reduce_sum(pool(view, batch, hidden, "pooler") ** 2)
     gradients = tape.gradient(loss, [v.value for v in backbone.trainable_variables])

@@ -7,8 +7,8 @@ import tensorflow as tf
 
 from keras_ft.batch import TokenBatch
 from keras_ft.errors import RequestError
-from keras_ft.layers.bert_view import bert_view
 from keras_ft.layers.encoder import encode
+from keras_ft.layers.encoder_view import encoder_view
 from keras_ft.presets.load import load_pretrained
 from keras_ft.text.assemble import single
 from tests.tiny import TOKENS, write_hugging_face
@@ -20,7 +20,7 @@ def last_hidden_states(pretrained, texts: list[str]) -> tuple[np.ndarray, np.nda
     tokenizer = pretrained.tokenizer
     sequences = single(tokenizer.tokenize(tf.constant(texts)), tokenizer.vocabulary, 64)
     batch = TokenBatch.from_lengths(sequences.ids.flat_values, sequences.ids.row_lengths())
-    return batch.ids.numpy(), encode(bert_view(pretrained.backbone, pretrained.config), batch).numpy()
+    return batch.ids.numpy(), encode(encoder_view(pretrained.backbone, pretrained.config), batch).numpy()
 
 
 @pytest.mark.slow

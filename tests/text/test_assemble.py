@@ -1,12 +1,20 @@
 import pytest
 import tensorflow as tf
 from bert_reference import reference
-from tokenizers.processors import BertProcessing
+from tokenizers.processors import BertProcessing, RobertaProcessing
 
 from keras_ft.errors import RequestError
 from keras_ft.text import assemble
 
 LENGTHS = range(10)
+
+
+class AsRoberta:
+    """How RoBERTa frames texts, over BERT's tokens."""
+
+    def __init__(self, vocabulary):
+        self.begin_ids, self.end_ids = [vocabulary.cls_id], [vocabulary.sep_id]
+        self.between_ids, self.second_segment = 2 * self.end_ids, 0
 
 
 @pytest.fixture(scope="module")
@@ -22,6 +30,10 @@ def rows(tokens, vocabulary):
     return texts, tf.ragged.constant([[vocabulary.token_to_id[t] for t in row] for row in tokens], tf.int32)
 
 
+def parts(sequences):
+    return sequences.ids, sequences.segments, sequences.truncated
+
+
 @pytest.mark.parametrize("max_length", range(3, 20))
 def test_pair_truncates_as_longest_first_does(framing_reference, small_vocabulary, max_length):
     lengths = [(a, b) for a in LENGTHS for b in LENGTHS]
@@ -31,11 +43,11 @@ def test_pair_truncates_as_longest_first_does(framing_reference, small_vocabular
     framing_reference.enable_truncation(max_length, strategy="longest_first")
     expected = framing_reference.encode_batch(list(zip(texts_a, texts_b, strict=True)))
 
-    pairs = tf.function(lambda a, b: assemble.pair(a, b, small_vocabulary, max_length))(a, b)
-    assert pairs.ids.to_list() == [e.ids for e in expected]
-    assert pairs.segments.to_list() == [e.type_ids for e in expected]
-    assert pairs.truncated.numpy().tolist() == [a + b + 3 > max_length for a, b in lengths]
-    assert (pairs.ids.dtype, pairs.segments.dtype) == (tf.int32, tf.int32)
+    ids, segments, truncated = tf.function(lambda a, b: parts(assemble.pair(a, b, small_vocabulary, max_length)))(a, b)
+    assert ids.to_list() == [e.ids for e in expected]
+    assert segments.to_list() == [e.type_ids for e in expected]
+    assert truncated.numpy().tolist() == [a + b + 3 > max_length for a, b in lengths]
+    assert (ids.dtype, segments.dtype) == (tf.int32, tf.int32)
 
 
 @pytest.mark.parametrize("max_length", range(2, 9))
@@ -44,10 +56,29 @@ def test_single_truncates_on_the_right(framing_reference, small_vocabulary, max_
     framing_reference.enable_truncation(max_length)
     expected = framing_reference.encode_batch(texts)
 
-    sequences = tf.function(lambda ids: assemble.single(ids, small_vocabulary, max_length))(ids)
-    assert sequences.ids.to_list() == [e.ids for e in expected]
-    assert sequences.segments.to_list() == [e.type_ids for e in expected]
-    assert sequences.truncated.numpy().tolist() == [n + 2 > max_length for n in range(6)]
+    ids, segments, truncated = tf.function(lambda ids: parts(assemble.single(ids, small_vocabulary, max_length)))(ids)
+    assert ids.to_list() == [e.ids for e in expected]
+    assert segments.to_list() == [e.type_ids for e in expected]
+    assert truncated.numpy().tolist() == [n + 2 > max_length for n in range(6)]
+
+
+@pytest.mark.parametrize("max_length", [4, 5, 8, 11, 20])
+def test_robertas_frame_and_truncation_are_the_references(small_vocabulary, max_length):
+    expected = reference(small_vocabulary)
+    ends = ("[SEP]", small_vocabulary.sep_id), ("[CLS]", small_vocabulary.cls_id)
+    expected.post_processor = RobertaProcessing(*ends)
+    expected.enable_truncation(max_length, strategy="longest_first")
+    words = ["the", "play", "hello", "cafe", "x", "1", "!", "北", "京", "天"]
+    texts_a, a = rows([words[:n] for n in LENGTHS for _ in LENGTHS], small_vocabulary)
+    texts_b, b = rows([words[::-1][:n] for _ in LENGTHS for n in LENGTHS], small_vocabulary)
+    framing = AsRoberta(small_vocabulary)
+
+    pairs = assemble.pair(a, b, framing, max_length)
+    encoded = expected.encode_batch(list(zip(texts_a, texts_b, strict=True)))
+    assert pairs.ids.to_list() == [e.ids for e in encoded]
+    assert pairs.segments.to_list() == [e.type_ids for e in encoded]
+    encoded = expected.encode_batch(texts_a)
+    assert assemble.single(a, framing, max_length).ids.to_list() == [e.ids for e in encoded]
 
 
 def test_no_rows_give_no_sequences(small_vocabulary):
