@@ -42,7 +42,7 @@ class Regression(PooledTask):
     feature_columns = text_columns
     target_columns = ("label",)
     axes = {"label": "example"}  # noqa: RUF012
-    main_metric = "spearman"
+    main_metric = "pearson"
     num_outputs = 1
 
     def __init__(self, pooling: str, max_length: int, mean: float = 0.0, std: float = 1.0, texts: int = 2):
