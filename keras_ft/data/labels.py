@@ -47,20 +47,22 @@ class LabelSet:
             raise ValueError(f"a label occurs twice in {self.names}")
 
     @classmethod
-    def discover(cls, values: Iterable, where: Where = "row {}".format) -> "LabelSet":
+    def discover(cls, values: Iterable, where: Where = "row {}".format, fewest: int = 2) -> "LabelSet":
         """Number the labels that occur in training data: by value if all are integers, else by code point.
 
         Args:
             values: a label per row: strings, integers or booleans.
             where: row number → where it stands, for errors; `Rows.where` does.
+            fewest: different ones that are needed.
 
         Raises:
-            RequestError: a value cannot be a label, or there are fewer than two different ones.
+            RequestError: a value cannot be a label, or there are too few different ones.
         """
         names = {label_text(value, where(i)) for i, value in enumerate(values)}
-        if len(names) < 2:
+        if len(names) < fewest:
             found = f"has one label only, '{next(iter(names))}'" if names else "has no labels"
-            raise RequestError(f"the training data {found}; at least two different ones are needed")
+            needed = "at least two different ones are needed" if fewest > 1 else "at least one is needed"
+            raise RequestError(f"the training data {found}; {needed}")
         integers = all(re.fullmatch(r"[+-]?[0-9]+", name) for name in names)
         return cls(sorted(names, key=(lambda name: (int(name), name)) if integers else None))
 

@@ -57,6 +57,7 @@ class Columns:
         lists: the task's columns whose values, where present, must be lists of such strings.
         convert: a row's values by these names, None where empty, and where it stands → the columns that are wanted of
             it; raises RequestError.
+        blanks: the task's columns that a string of white space alone does fill; it is "" then.
     """
 
     names: Mapping[str, str]
@@ -64,6 +65,7 @@ class Columns:
     texts: Sequence[str]
     lists: Sequence[str] = ()
     convert: Callable[[dict[str, Any], str], dict[str, Any]] | None = None
+    blanks: Sequence[str] = ()
 
 
 def raise_at_once(error: RequestError) -> None:
@@ -144,7 +146,10 @@ class _Chunk:
         row = {}
         for name, column in self.names.items():
             value = record.get(column)
-            if value is None or (isinstance(value, str) and not value.strip()):
+            is_blank = isinstance(value, str) and not value.strip()
+            if is_blank and name in columns.blanks:
+                value = ""
+            elif value is None or is_blank:
                 if name in columns.required:
                     where = f"{self.source.name} {self.source.unit} {number}"
                     raise RequestError(f"{where} {_what_is_missing(record, name, column)}")

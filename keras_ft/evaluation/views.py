@@ -2,11 +2,16 @@
 
 from keras_ft.evaluation.classification import ClassificationView
 from keras_ft.evaluation.language import LanguageView
+from keras_ft.evaluation.multilabel import MultilabelView
 from keras_ft.evaluation.predictions import Predictions
+from keras_ft.evaluation.regression import RegressionView
 from keras_ft.evaluation.view import View
 
 VIEWS: dict[str, type[View]] = {
     "classification": ClassificationView,
+    "pair": ClassificationView,
+    "multilabel": MultilabelView,
+    "regression": RegressionView,
     "causal_lm": LanguageView,
     "text2text": LanguageView,
     "dialogue": LanguageView,

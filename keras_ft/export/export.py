@@ -138,5 +138,5 @@ def _record_answers(
     if "scores" in plain:
         assert isinstance(task, AnsweringTask)
         ranking = answers["scores"] if top_k != 1 else Predictor(trained, dtype, top_k=2)(columns)["scores"]
-        decisions = Decisions(as_json({"scores": ranking})["scores"], task.score_threshold)
+        decisions = Decisions(as_json({"scores": ranking})["scores"], task.score_threshold, task.label_thresholds)
     record_expected(folder, dtype, dict.fromkeys(names, columns), dict.fromkeys(names, plain), decisions)

@@ -41,15 +41,17 @@ class Verification:
 
 @dataclass(frozen=True)
 class Decisions:
-    """What the strings of an answer hang on, so that rounding which tips one of them is told from an error.
+    """What the strings of an answer and `predicted` hang on, so that rounding which tips one is told from an error.
 
     Attributes:
         scores: `(examples, ranks)` of the best labels, of two at least even where an answer lists one.
         threshold: the task's `score_threshold`.
+        by_label: the task's `label_thresholds`.
     """
 
     scores: list[list[float]]
     threshold: float | None = None
+    by_label: dict[str, float] = field(default_factory=dict)
 
 
 def record_expected(
@@ -151,7 +153,10 @@ def _without_tipped(
 def _compare(
     where: str, expected: dict[str, Any], found: dict[str, Any], decisions: Decisions, tolerance: float
 ) -> float:
-    """The largest difference of numbers; strings may differ only where rounding decides."""
+    """The largest difference of numbers; strings and `predicted` may differ only where rounding decides.
+
+    The tolerance is relative where an output holds floats above 1, as scores in the unit of some data may be.
+    """
     if expected.keys() != found.keys():
         raise WorkError(f"{where}: outputs are {sorted(found)}, expected {sorted(expected)}")
     largest = 0.0
@@ -159,20 +164,24 @@ def _compare(
         want, got = np.array(values), np.array(found[name])
         if want.shape != got.shape:
             raise WorkError(f"{where}: '{name}' has shape {got.shape}, expected {want.shape}")
-        if want.dtype.kind == "U":
+        if want.dtype.kind == "U" or name == "predicted":
             continue
         difference = float(np.max(np.abs(want.astype(float) - got.astype(float)), initial=0.0))
-        if not difference <= tolerance:
-            raise WorkError(f"{where}: '{name}' differs by {difference:.2g}, more than {tolerance:g}")
+        most = tolerance * (max(1.0, float(np.max(np.abs(want), initial=0.0))) if want.dtype.kind == "f" else 1.0)
+        if not difference <= most:
+            raise WorkError(f"{where}: '{name}' differs by {difference:.2g}, more than {most:g}")
         largest = max(largest, difference)
     for name, values in expected.items():
         want, got = np.array(values), np.array(found[name])
         if want.dtype.kind == "U":
-            _compare_strings(where, name, want, got, _tied(decisions, want.shape, tolerance))
+            _compare_decided(where, name, want, got, _tied(decisions, want.shape, tolerance))
+        elif name == "predicted":
+            at_threshold = _at_thresholds(expected, decisions, tolerance)
+            _compare_decided(where, name, want, got, _tied(decisions, want.shape, tolerance) | at_threshold)
     return largest
 
 
-def _compare_strings(where: str, name: str, want: np.ndarray, got: np.ndarray, tied: np.ndarray) -> None:
+def _compare_decided(where: str, name: str, want: np.ndarray, got: np.ndarray, tied: np.ndarray) -> None:
     wrong = np.argwhere((want != got) & ~tied)
     if len(wrong):
         place = tuple(wrong[0])
@@ -198,6 +207,12 @@ def _tied(decisions: Decisions, shape: tuple[int, ...], tolerance: float) -> np.
     ranks[:, 1:] |= close
     ranks[:, -1] = True
     return ranks[:, : shape[1]]
+
+
+def _at_thresholds(expected: dict[str, Any], decisions: Decisions, tolerance: float) -> np.ndarray:
+    """Where a label is neither clearly predicted nor clearly not: its score is its threshold, `(examples, ranks)`."""
+    thresholds = [[decisions.by_label[label] for label in labels] for labels in expected["labels"]]
+    return np.abs(np.array(expected["scores"]) - np.array(thresholds)) <= tolerance
 
 
 def _speed_warnings(dtype: str, matmul: dict[str, float]) -> list[str]:

@@ -14,7 +14,7 @@ class RowIndex:
     Attributes:
         exact: hash of the text. Hashes are of 64 bits: in a million rows two texts share one with a chance of 3e-8.
         normal: hash of the text as `normalize` leaves it.
-        label: number of its label.
+        answer: number of what is to be learned of it, its label for instance.
         length: tokens of the whole text, special tokens included.
         script: number of the script that most of its letters are of.
         second: of the script that comes after it, 0 if it is the only one.
@@ -24,7 +24,7 @@ class RowIndex:
     _DTYPES: ClassVar[dict[str, type]] = {
         "exact": np.int64,
         "normal": np.int64,
-        "label": np.int32,
+        "answer": np.int32,
         "length": np.int32,
         "script": np.uint8,
         "second": np.uint8,
@@ -34,7 +34,7 @@ class RowIndex:
     }
     exact: np.ndarray
     normal: np.ndarray
-    label: np.ndarray
+    answer: np.ndarray
     length: np.ndarray
     script: np.ndarray
     second: np.ndarray

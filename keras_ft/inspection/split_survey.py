@@ -1,7 +1,8 @@
 """One split of a recipe, read from end to end in a stream; nothing that is wrong with a row stops it."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +24,7 @@ from keras_ft.tasks.encode import read_examples
 
 SAMPLE = 2000  # texts whose language is looked at
 Tell = Callable[[str], None]
-Labelled = tuple[Rows, list[str]]
+Answered = tuple[Rows, Sequence[Hashable]]
 
 
 class SplitSurvey:
@@ -42,7 +43,7 @@ class SplitSurvey:
         sample: of the texts.
     """
 
-    def __init__(self, name: str, label_numbers: dict[str, int]):
+    def __init__(self, name: str, answer_numbers: dict[Hashable, int]):
         self.name = name
         self.columns, self.refused = ColumnCounts(), Refusals()
         self.unreadable: list[str] = []
@@ -51,17 +52,17 @@ class SplitSurvey:
         self.unknown_tokens = self.continuing_tokens = self.upper = self.lower = 0
         self.letters_by_script = np.zeros(len(script_names()), np.int64)
         self.sample = Sample(SAMPLE)
-        self._label_numbers = label_numbers
+        self._answer_numbers = answer_numbers
 
     def __len__(self) -> int:
         return len(self.rows)
 
-    def add(self, rows: Rows, labels: list[str], texts: list[str], tokens: Tokens) -> None:
+    def add(self, rows: Rows, answers: Sequence[Hashable], texts: list[str], tokens: Tokens) -> None:
         """Add some rows.
 
         Args:
             rows: say where they stand.
-            labels: `(rows,)`.
+            answers: `(rows,)`, as `Task.strata` gives them.
             texts: `(rows,)`, the text columns of each joined.
             tokens: of the same rows.
         """
@@ -73,13 +74,13 @@ class SplitSurvey:
         normal = [normalize(text) for text in texts]
         self._add_empty_and_unknown(rows, texts, normal, tokens)
         self.sample.offer(texts, len(self.rows))
-        number = self._label_numbers.setdefault
+        number = self._answer_numbers.setdefault
         self.rows.add(
             rows,
             {
                 "exact": [hash(text) for text in texts],
                 "normal": [hash(some or text) for some, text in zip(normal, texts, strict=True)],
-                "label": [number(label, len(self._label_numbers)) for label in labels],
+                "answer": [number(answer, len(self._answer_numbers)) for answer in answers],
                 "length": tokens.lengths,
                 "script": characters.script,
                 "second": characters.second,
@@ -102,10 +103,11 @@ class SplitSurvey:
 def survey_split(
     name: str,
     kind: type[Task],
+    options: Any,
     sources: list[Source],
     columns: dict[str, str],
     counter: Counter,
-    label_numbers: dict[str, int],
+    answer_numbers: dict[Hashable, int],
     tell: Tell,
 ) -> SplitSurvey:
     """Read a split.
@@ -113,17 +115,18 @@ def survey_split(
     Args:
         name: of the split.
         kind: the task, which names its columns and strata.
+        options: of the task.
         sources: of the split.
         columns: the task's column → the file's.
         counter: with the backbone's tokenizer.
-        label_numbers: label → its number; new ones are added.
+        answer_numbers: answer → its number; new ones are added.
         tell: is given a line for the user.
     """
-    survey = SplitSurvey(name, label_numbers)
-    chunks = tracked(_readable(survey, kind, sources, columns), f"Reading {name}", tell, size=lambda pair: len(pair[0]))
-
-    for (rows, labels), tokens in in_threads(lambda chunk: counter(chunk[0]), chunks):
-        survey.add(rows, labels, _texts(kind, rows), tokens)
+    survey = SplitSurvey(name, answer_numbers)
+    readable = _readable(survey, kind, options, sources, columns)
+    chunks = tracked(readable, f"Reading {name}", tell, size=lambda pair: len(pair[0]))
+    for (rows, answers), tokens in in_threads(lambda chunk: counter(chunk[0]), chunks):
+        survey.add(rows, answers, _texts(kind, rows), tokens)
     survey.rows.finish()
     return survey
 
@@ -136,29 +139,30 @@ def _texts(kind: type[Task], rows: Rows) -> list[str]:
 
 
 def _readable(
-    survey: SplitSurvey, kind: type[Task], sources: list[Source], columns: dict[str, str]
-) -> Iterator[Labelled]:
-    """The rows that are as they should be, with their labels; the others go to `survey`."""
+    survey: SplitSurvey, kind: type[Task], options: Any, sources: list[Source], columns: dict[str, str]
+) -> Iterator[Answered]:
+    """The rows that are as they should be, with their answers; the others go to `survey`."""
     for source in sources:
         watched = [survey.columns.watched(source)]
         try:
             for rows in read_examples(kind, watched, columns, survey.refused.add):
-                labelled = _labelled(kind, rows, survey.refused)
-                if len(labelled[0]):
-                    yield labelled
+                answered = _answered(kind, options, rows, survey.refused)
+                if len(answered[0]):
+                    yield answered
         except RequestError as error:
             survey.unreadable.append(str(error))
 
 
-def _labelled(kind: type[Task], rows: Rows, refused: Refusals) -> Labelled:
+def _answered(kind: type[Task], options: Any, rows: Rows, refused: Refusals) -> Answered:
     try:
-        return rows, kind.strata(rows)
+        return rows, kind.strata(rows, options)
     except RequestError:  # one of them is wrong: look for it
-        kept, labels = [], []
+        kept: list[int] = []
+        answers: list[Hashable] = []
         for i in range(len(rows)):
             try:
-                labels += kind.strata(rows.select([i]))
+                answers += kind.strata(rows.select([i]), options)
                 kept.append(i)
             except RequestError as error:
                 refused.add(error)
-        return rows.select(kept), labels
+        return rows.select(kept), answers

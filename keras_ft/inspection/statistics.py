@@ -6,7 +6,7 @@ import numpy as np
 
 from keras_ft.inspection.characters import script_names
 from keras_ft.inspection.finding import writable
-from keras_ft.inspection.lengths import distribution, padding, truncation
+from keras_ft.inspection.lengths import BARS, distribution, padding, truncation
 from keras_ft.inspection.row_index import first_alike
 from keras_ft.inspection.split_survey import SplitSurvey
 from keras_ft.inspection.survey import Survey
@@ -39,6 +39,7 @@ def _of_split(survey: Survey, split: SplitSurvey) -> dict[str, Any]:
         "refused": split.refused.count,
         "columns": _columns(survey, split),
         "labels": _labels(survey, split),
+        "numbers": _numbers(survey, split),
         "length": distribution(rows.length),
         "truncated": truncation(rows.length, survey.cut_at),
         "padding": padding(survey.example_lengths(split), survey.max_length, survey.recipe.train),
@@ -71,6 +72,33 @@ def _labels(survey: Survey, split: SplitSurvey) -> dict[str, Any]:
         "rarest": names[order[-1]],
         "ratio": round(float(counts[order[0]] / counts[order[-1]]), 2),
         "rows": {names[i]: int(counts[i]) for i in order[:MOST_LABELS]},
+        **(_labels_a_row(survey, split) if survey.answers.are_several else {}),
+    }
+
+
+def _labels_a_row(survey: Survey, split: SplitSurvey) -> dict[str, Any]:
+    """Of tasks with several labels a row: their mean number, and how many rows have none."""
+    sizes = survey.answers.membership.sum(axis=1)[split.rows.answer]
+    return {"labels_a_row": round(float(sizes.mean()), 3), "rows_without": int((sizes == 0).sum())}
+
+
+def _numbers(survey: Survey, split: SplitSurvey) -> dict[str, Any]:
+    """Of tasks whose labels are numbers: their distribution, the histogram's bars of equal width."""
+    if not (survey.answers.are_numbers and len(split)):
+        return {}
+    values = survey.answers.values[split.rows.answer]
+    counts, edges = np.histogram(values, BARS)
+    bars = zip(edges[:-1].tolist(), edges[1:].tolist(), counts.tolist(), strict=True)
+    found = {
+        "min": values.min(),
+        "mean": values.mean(),
+        "std": values.std(),
+        "median": np.median(values),
+        "max": values.max(),
+    }
+    return {
+        **{name: float(f"{value:.6g}") for name, value in found.items()},
+        "histogram": [{"from": start, "to": end, "rows": count} for start, end, count in bars],
     }
 
 

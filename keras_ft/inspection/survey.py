@@ -1,5 +1,6 @@
 """The splits of a recipe as they were seen, and what the recipe makes of them."""
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from keras_ft.data.sources import sources_of
+from keras_ft.inspection.answers import Answers
 from keras_ft.inspection.languages import Languages, languages_of
 from keras_ft.inspection.split_survey import SplitSurvey, Tell, survey_split
 from keras_ft.inspection.tokens import counter_of
@@ -25,7 +27,7 @@ class Survey:
         kind: its task.
         options: of the task.
         splits: `train` first, then `validation` and `test` where they have files of their own.
-        label_names: by number; those of train come first.
+        answers: of the rows of all splits.
         positions: the longest sequence that the backbone can take.
         lowercases: whether the tokenizer makes all letters small.
         backbone: as messages call it.
@@ -35,7 +37,7 @@ class Survey:
     kind: type[Task]
     options: Any
     splits: dict[str, SplitSurvey]
-    label_names: list[str]
+    answers: Answers
     positions: int
     lowercases: bool
     backbone: str
@@ -62,11 +64,28 @@ class Survey:
         tokens = int(split.rows.length.sum())
         return np.full(-(-tokens // self.max_length), self.max_length)
 
+    @property
+    def label_names(self) -> list[str]:
+        """The names of the labels that occur; those of train come first."""
+        return self.answers.labels
+
     @cached_property
     def label_counts(self) -> dict[str, np.ndarray]:
         """Split → how many rows have each label, `(labels,)`."""
-        size = len(self.label_names)
-        return {name: np.bincount(split.rows.label, minlength=size) for name, split in self.splits.items()}
+        size = len(self.answers.strata)
+        counts = {name: np.bincount(split.rows.answer, minlength=size) for name, split in self.splits.items()}
+        return {name: self.answers.membership.T @ found for name, found in counts.items()}
+
+    def rows_with(self, split: SplitSurvey, labels: np.ndarray) -> np.ndarray:
+        """Which rows of a split have one of these labels at least, `(rows,)` bool.
+
+        Args:
+            split: of this survey.
+            labels: their numbers.
+        """
+        wanted = np.zeros(len(self.label_names), np.int64)
+        wanted[labels] = 1
+        return (self.answers.membership @ wanted > 0)[split.rows.answer]
 
     @cached_property
     def languages(self) -> dict[str, Languages]:
@@ -89,9 +108,9 @@ def survey(recipe: Recipe, pretrained: Pretrained, tell: Tell) -> Survey:
     check_backbone(kind, pretrained)
     sources = sources_of(recipe.data, kind.division(options))
     counter = counter_of(kind, options, pretrained)
-    numbers: dict[str, int] = {}
+    numbers: dict[Hashable, int] = {}
     splits = {
-        name: survey_split(name, kind, found, recipe.data.columns, counter, numbers, tell)
+        name: survey_split(name, kind, options, found, recipe.data.columns, counter, numbers, tell)
         for name, found in sources.items()
     }
     return Survey(
@@ -99,7 +118,7 @@ def survey(recipe: Recipe, pretrained: Pretrained, tell: Tell) -> Survey:
         kind=kind,
         options=options,
         splits=splits,
-        label_names=list(numbers),
+        answers=Answers(list(numbers)),
         positions=pretrained.backbone.max_sequence_length,
         lowercases=getattr(pretrained.tokenizer, "lowercase", False),
         backbone=pretrained.name,

@@ -44,6 +44,8 @@ def _parts(inspection: Inspection) -> Iterator[RenderableType]:
     yield _columns(train)
     if train["labels"]["count"]:
         yield _labels(splits)
+    if train["numbers"]:
+        yield _numbers(splits)
     if train["length"]:
         yield _lengths(train, inspection.settings)
 
@@ -136,6 +138,13 @@ def _labels(splits: dict[str, dict[str, Any]]) -> RenderableType:
         counts = [s["labels"]["rows"].get(name, 0) for s in splits.values()]
         table.add_row(Text(name), *(f"{count:,}" for count in counts), share(counts[0], total))
     return _titled(title, table)
+
+
+def _numbers(splits: dict[str, dict[str, Any]]) -> RenderableType:
+    table = _table("", *splits)
+    for name in ("min", "mean", "std", "median", "max"):
+        table.add_row(name, *(f"{s['numbers'][name]:g}" if s["numbers"] else "" for s in splits.values()))
+    return _titled("Labels, which are numbers", table)
 
 
 def _lengths(train: dict[str, Any], settings: dict[str, Any]) -> RenderableType:

@@ -1,7 +1,7 @@
 """What every task provides, to training, evaluation and export alike."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -46,6 +46,7 @@ class Task(ABC):
         optional_columns: those that a row may leave empty; features are "" there.
         list_columns: those of them that hold a list of strings, `(examples, longest)`, "" where a list is shorter.
         target_columns: what `targets` reads.
+        blank_columns: those of them in which an empty string is an answer too.
         file_columns: what a file may have, where `read_row` makes other columns of them; else those of features and
             targets.
         axes: the axis of each feature that a batch has in training: of the `targets`, of the `aligned_targets`, and of
@@ -65,6 +66,7 @@ class Task(ABC):
     optional_columns: ClassVar[tuple[str, ...]] = ()
     list_columns: ClassVar[tuple[str, ...]] = ()
     target_columns: ClassVar[tuple[str, ...]]
+    blank_columns: ClassVar[tuple[str, ...]] = ()
     file_columns: ClassVar[tuple[str, ...]] = ()
     kept_texts: ClassVar[tuple[str, ...]] = ()
     several_sequences: ClassVar[bool] = False
@@ -73,6 +75,11 @@ class Task(ABC):
     axes: ClassVar[dict[str, Axis]]
     tokens_at_once: ClassVar[int | None] = None
     main_metric: ClassVar[str]
+
+    @classmethod
+    def variant(cls, settings: Mapping[str, Any]) -> "type[Task]":
+        """The class for these options, or arguments of the constructor; here one serves all."""
+        return cls
 
     @classmethod
     @abstractmethod
@@ -110,8 +117,24 @@ class Task(ABC):
 
     @classmethod
     @abstractmethod
-    def strata(cls, rows: Rows) -> list[str]:
-        """For each row what a validation set should hold in proportion."""
+    def strata(cls, rows: Rows, options: Any) -> Sequence[Hashable]:
+        """For each row its answer, of which a validation set should hold as many in proportion.
+
+        A label, a tuple of several, or a number; an empty string where there is nothing to go by.
+
+        Raises:
+            RequestError: a row has a wrong one.
+        """
+
+    @classmethod
+    def groups(cls, strata: Sequence[Hashable], counts: np.ndarray) -> np.ndarray:
+        """Which strata are one when rows are held out, `(strata,)`; here each is for itself.
+
+        Args:
+            strata: all different ones that occur.
+            counts: `(strata,)` rows of each.
+        """
+        return np.arange(len(strata))
 
     @abstractmethod
     def to_json(self) -> dict[str, Any]:
@@ -256,3 +279,8 @@ class AnsweringTask(Task):
     def score_threshold(self) -> float | None:
         """The `score` below which `answer` leaves `label` empty, if it ever does."""
         return None
+
+    @property
+    def label_thresholds(self) -> dict[str, float]:
+        """Label → the score from which on `answer` says that it is `predicted`; nothing of tasks that do not say it."""
+        return {}

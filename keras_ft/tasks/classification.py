@@ -1,8 +1,8 @@
-"""One label for one text."""
+"""One label for a text, or for two texts together."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from keras import ops
@@ -13,11 +13,7 @@ from keras_ft.data.labels import LabelSet, label_text
 from keras_ft.data.rows import Rows
 from keras_ft.errors import RequestError
 from keras_ft.layers.cross_entropy import cross_entropy
-from keras_ft.layers.encoder import encode, pool
-from keras_ft.layers.random import Key, dropout
-from keras_ft.layers.task_model import ModelView
-from keras_ft.presets.family import ENCODERS
-from keras_ft.tasks.base import AnsweringTask, Metrics
+from keras_ft.tasks.base import Metrics
 from keras_ft.tasks.classification_metrics import ClassificationMetrics
 from keras_ft.tasks.classification_options import Abstain, ClassificationOptions, Temperature, weights_of_labels
 from keras_ft.tasks.confidence import (
@@ -28,22 +24,17 @@ from keras_ft.tasks.confidence import (
     fit_temperature,
     nats,
 )
-from keras_ft.text.assemble import Sequences, single
-from keras_ft.text.load import Tokenizer
+from keras_ft.tasks.pooled import PooledTask, labels_listed, pooling_of
 
 Tensor = Any
-ALL_LABELS_UP_TO = 20
-TOP_K_OF_MANY = 5
-HEAD_SITE = 1_000_003  # a drop-out site number apart from the encoder's
 
 
-class Classification(AnsweringTask):
+class Classification(PooledTask):
     """Softmax over labels from one pooled vector a text.
 
     Args:
         labels: names, in the order of the head's outputs.
-        pooling: `mean`, `first` or `pooler`.
-        max_length: the most tokens a text may have, special tokens included.
+        pooling, max_length: see `PooledTask`.
         class_weight: loss weight of each label, in their order; all 1 if not given.
         label_smoothing, focal_gamma: see `cross_entropy`.
         temperature: what the logits are divided by before they become scores; `auto` until `calibrate` found it.
@@ -52,9 +43,9 @@ class Classification(AnsweringTask):
 
     name = "classification"
     Options = ClassificationOptions
-    text_columns = feature_columns = ("text",)
+    text_columns: ClassVar[tuple[str, ...]] = ("text",)
+    feature_columns = text_columns
     target_columns = ("label",)
-    families = ENCODERS
     axes = {"label": "example"}  # noqa: RUF012
     main_metric = "accuracy"
 
@@ -69,9 +60,8 @@ class Classification(AnsweringTask):
         temperature: Temperature = 1.0,
         abstain: Abstain = None,
     ):
+        super().__init__(pooling, max_length)
         self.labels = LabelSet(labels)
-        self.pooling = pooling
-        self.max_length = max_length
         self.class_weight = class_weight
         self.label_smoothing, self.focal_gamma = label_smoothing, focal_gamma
         self.temperature, self.abstain = temperature, abstain
@@ -81,18 +71,14 @@ class Classification(AnsweringTask):
         cls, chunks: Iterable[Rows], options: ClassificationOptions, default_pooling: str | None, max_length: int
     ) -> "Classification":
         """A task over the labels that occur in the rows."""
-        occurrences = Counter(name for rows in chunks for name in cls.strata(rows))
+        occurrences = Counter(name for rows in chunks for name in cls.strata(rows, options))
         labels = LabelSet.discover(occurrences)
         counts = np.array([occurrences[name] for name in labels.names])
         if options.abstain is not None and "" in labels.names:
-            raise RequestError(
-                "task classification: abstain leaves 'label' empty, but the training data have a label ''"
-            )
-        pooling = options.pooling or default_pooling
-        assert pooling is not None  # every encoder has one
+            raise RequestError(f"task {cls.name}: abstain leaves 'label' empty, but the training data have a label ''")
         return cls(
             labels.names,
-            pooling,
+            pooling_of(options, default_pooling),
             max_length,
             weights_of_labels(options.class_weight, labels.names, counts),
             options.label_smoothing,
@@ -102,7 +88,7 @@ class Classification(AnsweringTask):
         )
 
     @classmethod
-    def strata(cls, rows: Rows) -> list[str]:
+    def strata(cls, rows: Rows, options: ClassificationOptions) -> list[str]:
         """The labels."""
         return [label_text(value, rows.where(i)) for i, value in enumerate(rows.columns["label"])]
 
@@ -124,11 +110,6 @@ class Classification(AnsweringTask):
         """One logit a label."""
         return len(self.labels.names)
 
-    @property
-    def uses_pooler(self) -> bool:
-        """Whether the backbone's pooler takes part."""
-        return self.pooling == "pooler"
-
     def asset_files(self) -> dict[str, list[str]]:
         """`labels.txt`, in the order of the head's outputs."""
         return {"labels.txt": self.labels.names}
@@ -136,17 +117,6 @@ class Classification(AnsweringTask):
     def targets(self, rows: Rows) -> dict[str, np.ndarray]:
         """`label`: `(examples,)` int32."""
         return {"label": self.labels.indices(rows.columns["label"], rows.where)}
-
-    def features(self, tokenizer: Tokenizer, columns: dict[str, Tensor]) -> Sequences:
-        """[CLS] text [SEP], or as the backbone frames it, cut at `max_length`."""
-        return single(tokenizer.tokenize(columns["text"]), tokenizer.vocabulary, self.max_length)
-
-    def forward(self, view: ModelView, batch: TokenBatch, rate: float = 0.0, key: Key | None = None) -> dict:
-        """`logits`: `(examples, labels)` float32."""
-        hidden = encode(view.backbone, batch, rate, key)  # (tokens, hidden)
-        pooled = pool(view.backbone, batch, hidden, self.pooling)  # (examples, hidden)
-        pooled = dropout(pooled, rate, None if key is None else key.fold(HEAD_SITE))
-        return {"logits": view.head(pooled)}
 
     def loss(self, outputs: dict[str, Tensor], batch: TokenBatch) -> tuple[Tensor, Tensor]:
         """Cross-entropy in nats, `(examples,)`, smoothed and focal as asked for, and the weights of the labels."""
@@ -179,10 +149,9 @@ class Classification(AnsweringTask):
         """
         import tensorflow as tf
 
-        count = self.num_outputs
-        top_k = min(top_k or (count if count <= ALL_LABELS_UP_TO else TOP_K_OF_MANY), count)
         logits = outputs["logits"]
-        _, indices = tf.math.top_k(logits, k=top_k)  # not of the scores: a temperature could round two to a tie
+        # Ranked by logits, not by scores: a temperature could round two to a tie.
+        _, indices = tf.math.top_k(logits, k=labels_listed(self.num_outputs, top_k))
         scores = tf.gather(tf.nn.softmax(logits / self._divide_by), indices, batch_dims=1)
         labels = tf.gather(tf.constant(self.labels.names), indices)
         label, score = labels[:, 0], scores[:, 0]

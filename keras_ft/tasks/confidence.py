@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from keras_ft.tasks.thresholds import between
+
 FEWEST_EXAMPLES = 100  # fewer do not tell a temperature
 BOUNDS = (0.25, 10.0)
 
@@ -73,11 +75,6 @@ def choose_threshold(score: np.ndarray, correct: np.ndarray, accuracy: float) ->
     ends = np.flatnonzero(np.append(falling[1:] < falling[:-1], True))  # equal scores are answered together
     good = ends[reached[ends] >= accuracy]
     last = good[-1] if len(good) else ends[reached[ends] == reached[ends].max()][-1]
-    threshold = _between(falling[last], falling[last + 1]) if last + 1 < len(score) else np.float32(0)
+    threshold = between(falling[last], falling[last + 1]) if last + 1 < len(score) else np.float32(0)
     answered = score >= threshold
     return Threshold(float(threshold), float(answered.mean()), float(correct[answered].mean()), int(answered.sum()))
-
-
-def _between(above: np.float32, below: np.float32) -> np.float32:
-    middle = np.float32((float(above) + float(below)) / 2)
-    return middle if middle > below else above

@@ -39,7 +39,8 @@ def read_examples(
     required = [name for name in wanted if name not in task.optional_columns]
     texts = [name for name in task.feature_columns if name in wanted and name not in task.list_columns]
     lists = [name for name in task.list_columns if name in wanted]
-    return read_chunks(sources, Columns(names, required, texts, lists, task.read_row), refuse, rows_at_once)
+    wishes = Columns(names, required, texts, lists, task.read_row, task.blank_columns)
+    return read_chunks(sources, wishes, refuse, rows_at_once)
 
 
 def encode(task: Task, tokenizer: Tokenizer, chunks: Iterable[Rows]) -> Iterator[Chunk]:

@@ -11,9 +11,13 @@ from keras_ft.tasks.base import Task
 from keras_ft.tasks.causal_lm import CausalLM
 from keras_ft.tasks.classification import Classification
 from keras_ft.tasks.dialogue import Dialogue
+from keras_ft.tasks.multilabel import Multilabel
+from keras_ft.tasks.pair import Pair
+from keras_ft.tasks.regression import Regression
 from keras_ft.tasks.text2text import Text2Text
 
-TASKS: dict[str, type[Task]] = {kind.name: kind for kind in (Classification, CausalLM, Text2Text, Dialogue)}
+KINDS: tuple[type[Task], ...] = (Classification, Pair, Multilabel, Regression, CausalLM, Text2Text, Dialogue)
+TASKS: dict[str, type[Task]] = {kind.name: kind for kind in KINDS}
 
 
 def task_class(name: str) -> type[Task]:
@@ -35,6 +39,7 @@ def check_task(recipe: Recipe) -> tuple[type[Task], Any]:
     """
     kind = task_class(recipe.task.name)
     options = check_options(f"task {kind.name}", recipe.task.options, kind.Options)
+    kind = kind.variant(dict(options))
     known = kind.reads()
     for name in recipe.data.columns:
         if name not in known:
@@ -62,7 +67,7 @@ def describe(task: Task) -> dict[str, Any]:
 def rebuild(description: dict[str, Any]) -> Task:
     """The task that `describe` described; raises KeyError or TypeError where it is damaged."""
     arguments = {name: value for name, value in description.items() if name != "name"}
-    return task_class(description["name"])(**arguments)
+    return task_class(description["name"]).variant(arguments)(**arguments)
 
 
 def save_task(task: Task, folder: Path) -> None:

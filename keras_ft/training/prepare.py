@@ -12,7 +12,7 @@ use does not grow with the files, but for a few bytes a row.
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,15 +84,15 @@ def prepare(recipe: Recipe, pretrained: Pretrained, folder: Path, tell: Callable
         return _prepared(*found, split_sources, mark)
     (folder / MARKER).unlink(missing_ok=True)
     folder.mkdir(parents=True, exist_ok=True)
-    survey = _Survey()
-    chunks = survey.watched(_read(kind, sources["train"], data, "Reading train", tell), kind)
+    survey = _Survey(kind, options)
+    chunks = survey.watched(_read(kind, sources["train"], data, "Reading train", tell))
     task = kind.from_data(chunks, options, pretrained.pooling, data.max_length)
-    counts = {"train": len(survey.codes)}
+    counts = {"train": len(survey)}
     for name in [name for name in sources if name != "train"]:  # refuse bad labels before any work
         counts[name] = sum(_checked(task, rows) for rows in _read(kind, sources[name], data, f"Reading {name}", tell))
     held_out = isinstance(data.validation, float)
     if isinstance(data.validation, float):
-        parts = stratified_split(survey.codes, data.validation, recipe.train.seed)
+        parts = stratified_split(survey.groups(), data.validation, recipe.train.seed)
         for name, part in zip(("train", "validation"), parts, strict=True):
             np.save(folder / f"{name}_rows.npy", part)
     for name, total in counts.items():
@@ -134,20 +134,25 @@ def _checked(task: Task, rows: Rows) -> int:
 class _Survey:
     """What the first reading of the training rows leaves behind: the stratum of each, as a number."""
 
-    def __init__(self) -> None:
-        self._numbers: dict[str, int] = {}
+    def __init__(self, kind: type[Task], options: Any) -> None:
+        self._kind, self._options = kind, options
+        self._numbers: dict[Hashable, int] = {}
         self._codes: list[np.ndarray] = []
 
-    def watched(self, chunks: Iterator[Rows], kind: type[Task]) -> Iterator[Rows]:
+    def __len__(self) -> int:
+        return sum(map(len, self._codes))
+
+    def watched(self, chunks: Iterator[Rows]) -> Iterator[Rows]:
         for rows in chunks:
-            numbers = [self._numbers.setdefault(name, len(self._numbers)) for name in kind.strata(rows)]
+            strata = self._kind.strata(rows, self._options)
+            numbers = [self._numbers.setdefault(stratum, len(self._numbers)) for stratum in strata]
             self._codes.append(np.array(numbers, dtype=np.int32))
             yield rows
 
-    @property
-    def codes(self) -> np.ndarray:
-        """`(rows,)` int32."""
-        return np.concatenate(self._codes)
+    def groups(self) -> np.ndarray:
+        """`(rows,)` integers: rows of one group are held out in proportion."""
+        codes = np.concatenate(self._codes)
+        return self._kind.groups(list(self._numbers), np.bincount(codes))[codes]
 
 
 def _read(kind: type[Task], sources: list[Source], data: DataSection, what: str, tell: Tell) -> Iterator[Rows]:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from keras_ft.evaluation.evaluate import evaluate
-from tests.training import language_steps
+from tests.training import language_steps, pooled_steps
 from tests.training.equal_steps import TASK, learn, make_arrays, ragged, tf_engine
 
 FOLDER = Path(__file__).parent / "jax_backend"
@@ -32,7 +32,17 @@ def results(tmp_path_factory) -> Path:
     metrics = evaluate(engine, TASK, arrays.select(np.arange(101)))
     (folder / "metrics.json").write_text(json.dumps(metrics))
     _write_language(folder)
+    for name, task in pooled_steps.TASKS.items():
+        _write_pooled(name, task, folder)
     return folder
+
+
+def _write_pooled(name: str, task, folder: Path) -> None:
+    """The same of a task with one vector a text."""
+    arrays, engine = pooled_steps.make_arrays(task, folder / f"arrays-{name}"), pooled_steps.tf_engine(task)
+    losses = pooled_steps.learn(engine, arrays, pooled_steps.ragged(arrays))
+    np.savez(folder / f"{name}.npz", losses=losses, **engine.state())
+    (folder / f"{name}.json").write_text(json.dumps(evaluate(engine, task, arrays)))
 
 
 def _write_language(folder: Path) -> None:

@@ -62,23 +62,25 @@ def calibration(columns: Columns) -> Section:
     found = {"as answered": bins_of(columns["score"], right)}
     if "raw_score" in columns:
         found = {"after scaling": found["as answered"], "before": bins_of(columns["raw_score"], right)}
+    return Section("Calibration", reliability_blocks(found))
+
+
+def reliability_blocks(found: dict[str, Reliability]) -> list[Block]:
+    """The expected calibration errors of one or two sets of scores, and their plot; the first is put into words."""
     errors = {name: f"{bins.expected_calibration_error:.4f}" for name, bins in found.items()}
     points = [(name, bins.confidence[bins.counts > 0], bins.accuracy[bins.counts > 0]) for name, bins in found.items()]
     first = next(iter(found.values()))
     says = "; ".join(f"{name} the expected calibration error is {error}" for name, error in errors.items())
-    return Section(
-        "Calibration",
-        [
-            Numbers([(f"ECE {name}" if len(found) > 1 else "ECE", error) for name, error in errors.items()]),
-            Paragraph(_in_words(first)),
-            Figure(
-                f"Reliability in {BINS} bins of equal width: where points lie below the diagonal,"
-                " the model is more sure than it is right.",
-                f"Reliability plot: {says}.",
-                figures.reliability(points, first.counts),
-            ),
-        ],
-    )
+    return [
+        Numbers([(f"ECE {name}" if len(found) > 1 else "ECE", error) for name, error in errors.items()]),
+        Paragraph(_in_words(first)),
+        Figure(
+            f"Reliability in {BINS} bins of equal width: where points lie below the diagonal,"
+            " the model is more sure than it is right.",
+            f"Reliability plot: {says}.",
+            figures.reliability(points, first.counts),
+        ),
+    ]
 
 
 def describe_mistake(labels: list[str], columns: Columns, row: int) -> list[tuple[str, str]]:

@@ -22,6 +22,8 @@ def inspection_sections(found: Found) -> list[Section]:
     made = [Section("Data", [*_findings(found), _splits(splits), _columns(splits["train"])])]
     if splits["train"]["labels"]["count"]:
         made.append(Section("Labels in the data", [_labels(splits)]))
+    if splits["train"]["numbers"]:
+        made.append(Section("Labels in the data", _numbers(splits)))
     if splits["train"]["length"]:
         made.append(Section("Lengths in the data", _lengths(splits["train"], found["settings"]["max_length"])))
     return made
@@ -106,6 +108,19 @@ def _labels(splits: dict[str, Any]) -> Table:
         f"{f' (the first {MOST_LABELS} are shown)' if labels['count'] > MOST_LABELS else ''}"
     )
     return Table(caption, ["label", *splits, "share of train"], rows, sortable=True)
+
+
+def _numbers(splits: dict[str, Any]) -> list[Block]:
+    rows: list[list[Cell | str | int | float]] = [
+        [name, *(split["numbers"].get(name, "–") for split in splits.values())]
+        for name in ("min", "mean", "std", "median", "max")
+    ]
+    found = splits["train"]["numbers"]
+    bars = found["histogram"]
+    edges = np.array([*(bar["from"] for bar in bars), bars[-1]["to"]])
+    figure = figures.bars(edges, np.array([bar["rows"] for bar in bars]), "label", "rows")
+    says = f"Histogram: from {found['min']:g} to {found['max']:g}, half of them up to {found['median']:g}."
+    return [Table("Labels, which are numbers", ["", *splits], rows), Figure("Labels of train", says, figure)]
 
 
 def _lengths(train: Found, limit: int) -> list[Block]:

@@ -6,6 +6,7 @@ from keras_ft.inspection.checks import (  # noqa: F401
     labels,
     languages,
     lengths,
+    numbers,
     overlap,
     refused,
     tokenizer,

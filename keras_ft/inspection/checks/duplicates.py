@@ -43,7 +43,7 @@ def conflicts(survey: Survey) -> Iterator[Finding]:
     """Texts that come with different labels."""
     for name, split in survey.splits.items():
         first = first_alike(split.rows.normal)
-        other = split.rows.label != split.rows.label[first]
+        other = split.rows.answer != split.rows.answer[first]
         count = len(np.unique(first[other]))
         if count:
             rows = int(np.isin(first, first[other]).sum())
@@ -58,8 +58,8 @@ def same_as(rows: RowIndex, wanted: np.ndarray, others: RowIndex, other: np.ndar
 
 
 def _both(survey: Survey, rows: RowIndex, wanted: np.ndarray, first: np.ndarray) -> list[Place]:
-    names = survey.label_names
+    text = survey.answers.text
     return [
-        Place(rows.where(i), f"'{names[rows.label[i]]}', {rows.where(first[i])} '{names[rows.label[first[i]]]}'")
+        Place(rows.where(i), f"'{text(rows.answer[i])}', {rows.where(first[i])} '{text(rows.answer[first[i]])}'")
         for i in np.flatnonzero(wanted)[:PLACES]
     ]

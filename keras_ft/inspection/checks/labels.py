@@ -13,6 +13,7 @@ from keras_ft.inspection.normal_text import normalize
 from keras_ft.inspection.split_survey import SplitSurvey
 from keras_ft.inspection.survey import Survey
 
+LABELLING = ("classification", "pair", "multilabel")  # tasks whose answers are labels
 FREQUENT = 20  # times as often as a misspelling of it
 RARE = 5  # rows at most of what may be a misspelling
 LONG_ENOUGH = 4  # letters of a label in which one wrong letter shows
@@ -24,7 +25,7 @@ ROW_OF_ITS_OWN, FEW_ROWS_A_LABEL = 0.9, 0.5  # distinct labels a row
 ENOUGH_ROWS = 20
 
 
-@check("classification")
+@check("classification", "pair")
 def one_label(survey: Survey) -> Iterator[Finding]:
     """Nothing to tell apart."""
     present = np.flatnonzero(survey.label_counts["train"])
@@ -34,14 +35,14 @@ def one_label(survey: Survey) -> Iterator[Finding]:
         yield Finding("one_label", "problem", "train", len(survey.train), what, advice)
 
 
-@check("classification")
+@check(*LABELLING)
 def label_of_each_row(survey: Survey) -> Iterator[Finding]:
     """A column of free text or of numbers taken for labels."""
     distinct, rows = int(np.count_nonzero(survey.label_counts["train"])), len(survey.train)
     if rows < ENOUGH_ROWS or distinct <= FEW_ROWS_A_LABEL * rows:
         return
     what = f"{counted(distinct, 'label')} in {counted(rows, 'row')}"
-    advice = "is data.columns.label the right column?"
+    advice = f"is data.columns.{survey.kind.target_columns[0]} the right column?"
     if distinct > ROW_OF_ITS_OWN * rows:
         own = "each row" if distinct == rows else "nearly each row"
         yield Finding("label_of_each_row", "problem", "train", distinct, f"{what}: {own} has its own", advice)
@@ -51,7 +52,7 @@ def label_of_each_row(survey: Survey) -> Iterator[Finding]:
         yield Finding("label_of_each_row", "warning", "train", distinct, what, advice)
 
 
-@check("classification")
+@check(*LABELLING)
 def unknown_labels(survey: Survey) -> Iterator[Finding]:
     """Labels of validation and test that the model never learns."""
     known = survey.label_counts["train"] > 0
@@ -62,8 +63,8 @@ def unknown_labels(survey: Survey) -> Iterator[Finding]:
         unknown = ~known & (survey.label_counts[split.name] > 0)
         if not unknown.any():
             continue
-        rows = unknown[split.rows.label]
-        labels = [survey.label_names[i] for i in np.flatnonzero(unknown)]
+        rows = survey.rows_with(split, np.flatnonzero(unknown))
+        labels = _names(survey, np.flatnonzero(unknown))
         near = get_close_matches(labels[0], names, n=1)
         what = f"{counted(int(rows.sum()), 'row')} with labels that train does not have: {_listed(labels)}"
         advice = f"did you mean '{near[0]}'?" if near else "add examples of them to train, or delete these rows"
@@ -72,7 +73,7 @@ def unknown_labels(survey: Survey) -> Iterator[Finding]:
         )
 
 
-@check("classification")
+@check(*LABELLING)
 def absent_labels(survey: Survey) -> Iterator[Finding]:
     """Labels of train that no other split measures."""
     learned = survey.label_counts["train"] >= FEW
@@ -83,26 +84,26 @@ def absent_labels(survey: Survey) -> Iterator[Finding]:
             yield Finding("absent_label", "note", split.name, len(absent), what, "how well they do stays unknown")
 
 
-@check("classification")
+@check(*LABELLING)
 def label_variants(survey: Survey) -> Iterator[Finding]:
     """Labels that differ only in case, width, spaces or punctuation."""
     yield from _misspelled(survey, "label_variant", "differ only in case, spaces or punctuation", _variants(survey))
 
 
-@check("classification")
+@check(*LABELLING)
 def label_typos(survey: Survey) -> Iterator[Finding]:
     """Rare labels that are spelled almost like a frequent one."""
     yield from _misspelled(survey, "label_typo", "may be misspelled", _typos(survey))
 
 
-@check("classification")
+@check(*LABELLING)
 def rare_labels(survey: Survey) -> Iterator[Finding]:
     """Labels with one example, or a few."""
     counts = survey.label_counts["train"].copy()
     counts[[*_variants(survey), *_typos(survey)]] = 0  # spelled right there are more of them
     once = np.flatnonzero(counts == 1)
     if len(once):
-        rows = np.isin(survey.train.rows.label, once)
+        rows = survey.rows_with(survey.train, once)
         what = f"{counted(len(once), 'label')} with one example only: {_listed(_names(survey, once))}"
         advice = "add examples, merge labels or delete these rows: one example can be learned or tested, not both"
         yield Finding(
@@ -114,7 +115,7 @@ def rare_labels(survey: Survey) -> Iterator[Finding]:
         yield Finding("few_examples", "note", "train", len(few), what, "add examples, or merge labels")
 
 
-@check("classification")
+@check(*LABELLING)
 def imbalance(survey: Survey) -> Iterator[Finding]:
     """A label that is many times as frequent as another."""
     counts = survey.label_counts["train"]
@@ -180,7 +181,7 @@ def _misspelled(survey: Survey, kind: str, how: str, meant: dict[int, int]) -> I
     for name, split in survey.splits.items():
         wrong = [number for number in meant if survey.label_counts[name][number]]
         if wrong:
-            rows = np.isin(split.rows.label, wrong)
+            rows = survey.rows_with(split, np.array(wrong))
             pairs = [f"'{survey.label_names[number]}' ('{survey.label_names[meant[number]]}')" for number in wrong]
             some = ", ".join(pairs[:5]) + (f" and {len(pairs) - 5} more" if len(pairs) > 5 else "")
             what = f"{counted(int(rows.sum()), 'row')} with labels that {how}: {some}"
@@ -194,9 +195,9 @@ def _others(survey: Survey) -> list[SplitSurvey]:
 
 
 def _places(survey: Survey, split: SplitSurvey, rows: np.ndarray) -> list[Place]:
-    numbers = split.rows.label[rows]
+    numbers = split.rows.answer[rows]
     places = split.rows.places(rows)
-    return [Place(place.where, f"'{survey.label_names[i]}'") for place, i in zip(places, numbers, strict=False)]
+    return [Place(place.where, f"'{survey.answers.text(i)}'") for place, i in zip(places, numbers, strict=False)]
 
 
 def _names(survey: Survey, numbers: np.ndarray) -> list[str]:

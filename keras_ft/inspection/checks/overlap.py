@@ -24,7 +24,7 @@ def overlap(survey: Survey) -> Iterator[Finding]:
         if not count:
             continue
         exact = int(np.isin(right.rows.exact, left.rows.exact).sum())
-        other = int((right.rows.label[shared] != left.rows.label[like[shared]]).sum())
+        other = int((right.rows.answer[shared] != left.rows.answer[like[shared]]).sum())
         what = (
             f"{counted(count, 'row')} ({share(count, len(right))}) with a text of {left.name},"
             f" {exact:,} of them to the letter" + (f", {other:,} with another label" if other else "")
