@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 
 from keras_ft.evaluation.evaluate import evaluate
-from tests.training.pooled_steps import TASKS, check_equal, learn, make_arrays, make_model, ragged, steps_in_rows, tf_engine
+from tests.training.pooled_steps import (
+    TASKS,
+    check_equal,
+    learn,
+    make_arrays,
+    make_model,
+    ragged,
+    steps_in_rows,
+    tf_engine,
+)
 
 
 @pytest.mark.parametrize("name", TASKS)
