@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -103,7 +102,6 @@ class SplitSurvey:
 def survey_split(
     name: str,
     kind: type[Task],
-    options: Any,
     sources: list[Source],
     columns: dict[str, str],
     counter: Counter,
@@ -115,7 +113,6 @@ def survey_split(
     Args:
         name: of the split.
         kind: the task, which names its columns and strata.
-        options: of the task.
         sources: of the split.
         columns: the task's column → the file's.
         counter: with the backbone's tokenizer.
@@ -123,7 +120,7 @@ def survey_split(
         tell: is given a line for the user.
     """
     survey = SplitSurvey(name, answer_numbers)
-    readable = _readable(survey, kind, options, sources, columns)
+    readable = _readable(survey, kind, sources, columns)
     chunks = tracked(readable, f"Reading {name}", tell, size=lambda pair: len(pair[0]))
     for (rows, answers), tokens in in_threads(lambda chunk: counter(chunk[0]), chunks):
         survey.add(rows, answers, _texts(kind, rows), tokens)
@@ -139,29 +136,29 @@ def _texts(kind: type[Task], rows: Rows) -> list[str]:
 
 
 def _readable(
-    survey: SplitSurvey, kind: type[Task], options: Any, sources: list[Source], columns: dict[str, str]
+    survey: SplitSurvey, kind: type[Task], sources: list[Source], columns: dict[str, str]
 ) -> Iterator[Answered]:
     """The rows that are as they should be, with their answers; the others go to `survey`."""
     for source in sources:
         watched = [survey.columns.watched(source)]
         try:
             for rows in read_examples(kind, watched, columns, survey.refused.add):
-                answered = _answered(kind, options, rows, survey.refused)
+                answered = _answered(kind, rows, survey.refused)
                 if len(answered[0]):
                     yield answered
         except RequestError as error:
             survey.unreadable.append(str(error))
 
 
-def _answered(kind: type[Task], options: Any, rows: Rows, refused: Refusals) -> Answered:
+def _answered(kind: type[Task], rows: Rows, refused: Refusals) -> Answered:
     try:
-        return rows, kind.strata(rows, options)
+        return rows, kind.strata(rows)
     except RequestError:  # one of them is wrong: look for it
         kept: list[int] = []
         answers: list[Hashable] = []
         for i in range(len(rows)):
             try:
-                answers += kind.strata(rows.select([i]), options)
+                answers += kind.strata(rows.select([i]))
                 kept.append(i)
             except RequestError as error:
                 refused.add(error)

@@ -110,7 +110,7 @@ def survey(recipe: Recipe, pretrained: Pretrained, tell: Tell) -> Survey:
     counter = counter_of(kind, options, pretrained)
     numbers: dict[Hashable, int] = {}
     splits = {
-        name: survey_split(name, kind, options, found, recipe.data.columns, counter, numbers, tell)
+        name: survey_split(name, kind, found, recipe.data.columns, counter, numbers, tell)
         for name, found in sources.items()
     }
     return Survey(

@@ -117,7 +117,7 @@ class Task(ABC):
 
     @classmethod
     @abstractmethod
-    def strata(cls, rows: Rows, options: Any) -> Sequence[Hashable]:
+    def strata(cls, rows: Rows) -> Sequence[Hashable]:
         """For each row its answer, of which a validation set should hold as many in proportion.
 
         A label, a tuple of several, or a number; an empty string where there is nothing to go by.

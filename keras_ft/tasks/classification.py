@@ -71,7 +71,7 @@ class Classification(PooledTask):
         cls, chunks: Iterable[Rows], options: ClassificationOptions, default_pooling: str | None, max_length: int
     ) -> "Classification":
         """A task over the labels that occur in the rows."""
-        occurrences = Counter(name for rows in chunks for name in cls.strata(rows, options))
+        occurrences = Counter(name for rows in chunks for name in cls.strata(rows))
         labels = LabelSet.discover(occurrences)
         counts = np.array([occurrences[name] for name in labels.names])
         if options.abstain is not None and "" in labels.names:
@@ -88,7 +88,7 @@ class Classification(PooledTask):
         )
 
     @classmethod
-    def strata(cls, rows: Rows, options: ClassificationOptions) -> list[str]:
+    def strata(cls, rows: Rows) -> list[str]:
         """The labels."""
         return [label_text(value, rows.where(i)) for i, value in enumerate(rows.columns["label"])]
 

@@ -72,7 +72,7 @@ class LanguageTask(Task):
         """
 
     @classmethod
-    def strata(cls, rows: Rows, options: Any) -> list[str]:
+    def strata(cls, rows: Rows) -> list[str]:
         """All alike."""
         cls.check(rows)
         return [""] * len(rows)

@@ -1,8 +1,8 @@
 """Any number of labels for one text, none among them."""
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from keras import ops
@@ -13,7 +13,7 @@ from keras_ft.data.label_lists import label_list
 from keras_ft.data.labels import LabelSet
 from keras_ft.data.rows import Rows
 from keras_ft.layers.binary_cross_entropy import binary_cross_entropy
-from keras_ft.tasks.base import Metrics
+from keras_ft.tasks.base import Metrics, Task
 from keras_ft.tasks.multilabel_metrics import MultilabelMetrics, f1_and_accuracy
 from keras_ft.tasks.multilabel_options import MultilabelOptions, positive_weights, thresholds_in_order
 from keras_ft.tasks.pooled import PooledTask, labels_listed, pooling_of
@@ -31,7 +31,7 @@ class Multilabel(PooledTask):
         class_weight: what the loss of each label weighs where it is present, in their order; all 1 if not given.
         focal_gamma: see `binary_cross_entropy`.
         thresholds: the score from which on each label is given, in their order; `auto` until `calibrate` found them.
-        separator: stands between labels that a file holds as a string.
+        separator: stands between labels that a file holds as a string; the class's own, see `variant`.
     """
 
     name = "multilabel"
@@ -40,6 +40,7 @@ class Multilabel(PooledTask):
     target_columns = blank_columns = ("labels",)
     axes = {"labels": "example"}  # noqa: RUF012
     main_metric = "micro_f1"
+    separator: ClassVar[str] = ","
 
     def __init__(
         self,
@@ -55,7 +56,19 @@ class Multilabel(PooledTask):
         self.labels = LabelSet(labels)
         self.class_weight, self.focal_gamma = class_weight, focal_gamma
         self.thresholds = thresholds
-        self.separator = separator
+        if separator != self.separator:
+            raise ValueError(f"labels are apart by {self.separator!r} here, not by {separator!r}")
+
+    @classmethod
+    def variant(cls, settings: Mapping[str, Any]) -> type[Task]:
+        """One that reads labels with another separator between them."""
+        separator = settings.get("separator", cls.separator)
+        return cls if separator == cls.separator else type(cls.__name__, (cls,), {"separator": separator})
+
+    @classmethod
+    def read_row(cls, values: dict[str, Any], where: str) -> dict[str, Any]:
+        """The labels as a tuple."""
+        return {**values, "labels": label_list(values["labels"], cls.separator, where)}
 
     @classmethod
     def from_data(
@@ -66,7 +79,7 @@ class Multilabel(PooledTask):
         num_examples = 0
         for rows in chunks:
             num_examples += len(rows)
-            for names in cls.strata(rows, options):
+            for names in cls.strata(rows):
                 occurrences.update(names)
         labels = LabelSet.discover(occurrences, fewest=1).names
         counts = np.array([occurrences[name] for name in labels])
@@ -77,13 +90,13 @@ class Multilabel(PooledTask):
             positive_weights(options.class_weight, labels, counts, num_examples),
             options.focal_gamma,
             thresholds_in_order(options.thresholds, labels),
-            options.separator,
+            cls.separator,
         )
 
     @classmethod
-    def strata(cls, rows: Rows, options: MultilabelOptions) -> list[tuple[str, ...]]:
+    def strata(cls, rows: Rows) -> list[tuple[str, ...]]:
         """The labels of each row."""
-        return [label_list(value, options.separator, rows.where(i)) for i, value in enumerate(rows.columns["labels"])]
+        return rows.columns["labels"]
 
     @classmethod
     def groups(cls, strata: Sequence[Hashable], counts: np.ndarray) -> np.ndarray:
@@ -120,9 +133,8 @@ class Multilabel(PooledTask):
     def targets(self, rows: Rows) -> dict[str, np.ndarray]:
         """`labels`: `(examples, labels)` uint8, 1 where a row has a label."""
         present = np.zeros((len(rows), self.num_outputs), np.uint8)
-        for i, value in enumerate(rows.columns["labels"]):
-            where = rows.where(i)
-            present[i, [self.labels.index(name, where) for name in label_list(value, self.separator, where)]] = 1
+        for i, names in enumerate(rows.columns["labels"]):
+            present[i, [self.labels.index(name, rows.where(i)) for name in names]] = 1
         return {"labels": present}
 
     def loss(self, outputs: dict[str, Tensor], batch: TokenBatch) -> tuple[Tensor, Tensor]:
@@ -143,7 +155,13 @@ class Multilabel(PooledTask):
         """Micro and macro F1 and the accuracy of whole answers; before `calibrate`, at the best threshold for all."""
         return MultilabelMetrics(None if isinstance(self.thresholds, str) else self.thresholds)
 
-    def answer(self, outputs: dict[str, Tensor], top_k: int | None = None) -> dict[str, Tensor]:
+    def answer(
+        self,
+        outputs: dict[str, Tensor],
+        batch: TokenBatch | None = None,
+        texts: dict[str, Tensor] | None = None,
+        top_k: int | None = None,
+    ) -> dict[str, Tensor]:
         """`labels`, `scores`, and `predicted`, whether a label is given, `(examples, top_k)` each, best score first.
 
         `top_k` is all labels up to 20 of them, else 5.

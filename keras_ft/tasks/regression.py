@@ -57,15 +57,20 @@ class Regression(PooledTask):
         return TextRegression if settings.get("texts") == 1 else cls
 
     @classmethod
+    def read_row(cls, values: dict[str, Any], where: str) -> dict[str, Any]:
+        """The label as a number."""
+        return {**values, "label": label_number(values["label"], where)}
+
+    @classmethod
     def from_data(
         cls, chunks: Iterable[Rows], options: RegressionOptions, default_pooling: str | None, max_length: int
     ) -> "Regression":
         """A task that knows mean and standard deviation of the rows' labels.
 
         Raises:
-            RequestError: a label is no number, or all are the same.
+            RequestError: all labels are the same.
         """
-        labels = np.array([value for rows in chunks for value in cls.strata(rows, options)], np.float64)
+        labels = np.array([value for rows in chunks for value in cls.strata(rows)], np.float64)
         if not len(labels) or np.ptp(labels) == 0:
             found = f"has the label {labels[0]:g} throughout" if len(labels) else "has no labels"
             raise RequestError(f"the training data {found}; at least two different numbers are needed")
@@ -73,9 +78,9 @@ class Regression(PooledTask):
         return cls(pooling_of(options, default_pooling), max_length, mean, std, options.texts)
 
     @classmethod
-    def strata(cls, rows: Rows, options: RegressionOptions) -> list[float]:
+    def strata(cls, rows: Rows) -> list[float]:
         """The labels."""
-        return [label_number(value, rows.where(i)) for i, value in enumerate(rows.columns["label"])]
+        return rows.columns["label"]
 
     @classmethod
     def groups(cls, strata: Sequence[Hashable], counts: np.ndarray) -> np.ndarray:
@@ -94,8 +99,7 @@ class Regression(PooledTask):
 
     def targets(self, rows: Rows) -> dict[str, np.ndarray]:
         """`label`: `(examples,)` float32, as the data have it."""
-        labels = [label_number(value, rows.where(i)) for i, value in enumerate(rows.columns["label"])]
-        return {"label": np.array(labels, np.float32)}
+        return {"label": np.array(rows.columns["label"], np.float32)}
 
     def loss(self, outputs: dict[str, Tensor], batch: TokenBatch) -> tuple[Tensor, Tensor]:
         """Squared error of the standardized label, `(examples,)`."""
@@ -110,7 +114,13 @@ class Regression(PooledTask):
         """Pearson, Spearman, mean squared and absolute error."""
         return RegressionMetrics()
 
-    def answer(self, outputs: dict[str, Tensor], top_k: int | None = None) -> dict[str, Tensor]:
+    def answer(
+        self,
+        outputs: dict[str, Tensor],
+        batch: TokenBatch | None = None,
+        texts: dict[str, Tensor] | None = None,
+        top_k: int | None = None,
+    ) -> dict[str, Tensor]:
         """`score`: `(examples,)` in the unit of the data; nothing is ranked."""
         return {"score": outputs["logits"][:, 0] * self.std + self.mean}
 

@@ -84,7 +84,7 @@ def prepare(recipe: Recipe, pretrained: Pretrained, folder: Path, tell: Callable
         return _prepared(*found, split_sources, mark)
     (folder / MARKER).unlink(missing_ok=True)
     folder.mkdir(parents=True, exist_ok=True)
-    survey = _Survey(kind, options)
+    survey = _Survey(kind)
     chunks = survey.watched(_read(kind, sources["train"], data, "Reading train", tell))
     task = kind.from_data(chunks, options, pretrained.pooling, data.max_length)
     counts = {"train": len(survey)}
@@ -134,8 +134,8 @@ def _checked(task: Task, rows: Rows) -> int:
 class _Survey:
     """What the first reading of the training rows leaves behind: the stratum of each, as a number."""
 
-    def __init__(self, kind: type[Task], options: Any) -> None:
-        self._kind, self._options = kind, options
+    def __init__(self, kind: type[Task]) -> None:
+        self._kind = kind
         self._numbers: dict[Hashable, int] = {}
         self._codes: list[np.ndarray] = []
 
@@ -144,7 +144,7 @@ class _Survey:
 
     def watched(self, chunks: Iterator[Rows]) -> Iterator[Rows]:
         for rows in chunks:
-            strata = self._kind.strata(rows, self._options)
+            strata = self._kind.strata(rows)
             numbers = [self._numbers.setdefault(stratum, len(self._numbers)) for stratum in strata]
             self._codes.append(np.array(numbers, dtype=np.int32))
             yield rows
