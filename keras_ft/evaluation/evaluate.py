@@ -111,7 +111,11 @@ def _calibration_examples(arrays: TokenArrays, num_outputs: int, tell: Callable[
 
 
 def _joined(batches_by_name: dict[str, list]) -> dict[str, np.ndarray]:
-    """Those of fixed shape."""
+    """Those of fixed shape; texts as objects, which take no more than they are long."""
+    batches_by_name = {
+        name: [np.array(v, object) if isinstance(v, list) else v for v in values]
+        for name, values in batches_by_name.items()
+    }
     alike = {n: values for n, values in batches_by_name.items() if len({np.shape(v)[1:] for v in values}) == 1}
     return {name: np.concatenate(values) for name, values in alike.items()}
 
