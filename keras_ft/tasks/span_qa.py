@@ -95,10 +95,8 @@ class SpanQA(AnsweringTask):
             chinese, characters = chinese + share[0], characters + share[1]
         if not answered:
             raise RequestError("task span_qa: no row of the training data has an answer; at least one is needed")
-        threshold = options.no_answer_threshold
-        if threshold == "never" or (threshold == "auto" and not unanswered):
-            threshold = None
-        normalization = options.normalization
+        wish, normalization = options.no_answer_threshold, options.normalization
+        threshold = None if wish == "never" or (wish == "auto" and not unanswered) else wish
         if normalization == "auto":
             normalization = "cmrc" if 2 * chinese > characters else "squad"
         return cls(
@@ -280,8 +278,8 @@ class SpanQA(AnsweringTask):
         if len(answerable) < FEWEST_EXAMPLES or answerable.all() or not answerable.any():
             self.no_answer_threshold = 0.0
             tell(
-                f"No-answer threshold 0: {len(answerable):,} validation examples, {int(answerable.sum()):,} of them with"
-                f" an answer, do not tell it ({FEWEST_EXAMPLES} are needed, some of either kind)"
+                f"No-answer threshold 0: {len(answerable):,} validation examples, {int(answerable.sum()):,} of which"
+                f" have an answer, do not tell it ({FEWEST_EXAMPLES} are needed, some of either kind)"
             )
             return {"examples": len(answerable), "no_answer_threshold": 0.0}
         f1 = np.array([match.f1 for match in matches(self.normalization, outputs, targets, "best_")])

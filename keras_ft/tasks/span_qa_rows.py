@@ -51,7 +51,7 @@ def _lists(answers: Any, where: str) -> tuple[list[str], list[int]]:
 
 
 def _check(text: str, start: int, context: str, where: str) -> None:
-    if 0 <= start and context.startswith(text, start):
+    if start >= 0 and context.startswith(text, start):
         return
     quoted = _shown(text)
     if not 0 <= start < len(context):

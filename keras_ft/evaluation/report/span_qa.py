@@ -24,7 +24,7 @@ def kinds(task: dict[str, Any], columns: Columns) -> Section:
     for least, most in LENGTHS:
         inside = given & (length >= least) & (length <= (most or length.max(initial=0)))
         groups.append((f"answers of {least} to {most} characters" if most else f"answers of {least} or more", inside))
-    rows = [
+    rows: list[list[Cell | str | int | float]] = [
         [
             name,
             int(of.sum()),
@@ -47,7 +47,7 @@ def samples(columns: Columns) -> Section:
     """Answers beside those wanted, evenly spread over the rows."""
     count = len(columns["row"])
     chosen = np.unique((2 * np.arange(SAMPLES) + 1) * count // (2 * SAMPLES))
-    rows = [
+    rows: list[list[Cell | str | int | float]] = [
         [
             f"{columns['row'][i]:,}",
             _shown(columns["answer"][i]),
