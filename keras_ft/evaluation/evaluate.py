@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_ft.batch import TokenBatch
+from keras_ft.batch_fields import FIELDS
 from keras_ft.data.arrays import Arrays, TokenArrays
 from keras_ft.data.pipeline import batches
 from keras_ft.data.plans import evaluation_steps
@@ -111,7 +112,11 @@ def _calibration_examples(arrays: TokenArrays, num_outputs: int, tell: Callable[
 
 
 def _joined(batches_by_name: dict[str, list]) -> dict[str, np.ndarray]:
-    """Those of fixed shape."""
+    """Those of fixed shape; texts as objects, which take no more than they are long."""
+    batches_by_name = {
+        name: [np.array(v, object) if isinstance(v, list) else v for v in values]
+        for name, values in batches_by_name.items()
+    }
     alike = {n: values for n, values in batches_by_name.items() if len({np.shape(v)[1:] for v in values}) == 1}
     return {name: np.concatenate(values) for name, values in alike.items()}
 
@@ -161,7 +166,7 @@ class Answers:
         if isinstance(task, AnsweringTask):
 
             def answer(outputs: dict[str, tf.Tensor], tensors: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-                return task.answer(outputs, TokenBatch.from_tensors(tensors, task.axes), {})
+                return task.answer(outputs, _host_batch(tensors), {})
 
             self._answer = tf.function(answer, autograph=False, reduce_retracing=True)
 
@@ -181,6 +186,18 @@ class Answers:
         found = Evaluated(answers, of_examples, np.asarray(losses)[real], np.asarray(weights)[real])
         kept = [name for name, axis in self.axes.items() if axis == "example"]
         return {name: tensors[name] for name in ("indices", *kept)}, found
+
+
+def _host_batch(tensors: dict[str, tf.Tensor]) -> TokenBatch:
+    """A ragged batch made by TensorFlow alone: the backend that computed the outputs may be another."""
+    named = {name: tensors[name] for name in FIELDS}
+    return TokenBatch(
+        **named,
+        num_sequences=tf.shape(named["first_token"])[0],
+        num_examples=tf.shape(named["example_weights"])[0],
+        longest=tf.reduce_max(tf.concat([named["positions"], [-1]], axis=0)) + 1,
+        features={name: tensor for name, tensor in tensors.items() if name not in named},
+    )
 
 
 def without_indices(tensors: dict[str, Any]) -> dict[str, Any]:

@@ -34,6 +34,11 @@ class View(ABC):
         """Whether the end of a text that is too long is lost."""
         return True
 
+    @property
+    def long_texts(self) -> str:
+        """What becomes of a text longer than `data.max_length`."""
+        return "what is longer is cut there" if self.cuts_texts else "texts are joined and cut into blocks"
+
     @abstractmethod
     def mistakes(self, columns: Columns, count: int) -> np.ndarray:
         """The rows of at most `count` wrong answers, the highest loss first."""

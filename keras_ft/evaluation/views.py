@@ -5,6 +5,7 @@ from keras_ft.evaluation.language import LanguageView
 from keras_ft.evaluation.multilabel import MultilabelView
 from keras_ft.evaluation.predictions import Predictions
 from keras_ft.evaluation.regression import RegressionView
+from keras_ft.evaluation.span_qa import SpanQAView
 from keras_ft.evaluation.view import View
 
 VIEWS: dict[str, type[View]] = {
@@ -12,6 +13,7 @@ VIEWS: dict[str, type[View]] = {
     "pair": ClassificationView,
     "multilabel": MultilabelView,
     "regression": RegressionView,
+    "span_qa": SpanQAView,
     "causal_lm": LanguageView,
     "text2text": LanguageView,
     "dialogue": LanguageView,

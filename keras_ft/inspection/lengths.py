@@ -60,7 +60,7 @@ def padding(lengths: np.ndarray, max_length: int, train: TrainSection) -> dict[s
     longest = sum(len(batch) * int(lengths[batch].max()) for batch in batches)
     tokens = int(lengths.sum())
     return {
-        "fixed_length": round(1 - tokens / (len(lengths) * max_length), 4),
+        "fixed_length": round(1 - tokens / int((-(-lengths // max_length) * max_length).sum()), 4),
         "longest_of_batch": round(1 - tokens / longest, 4),
         "keras_ft": 0.0,
     }

@@ -14,9 +14,19 @@ from keras_ft.tasks.dialogue import Dialogue
 from keras_ft.tasks.multilabel import Multilabel
 from keras_ft.tasks.pair import Pair
 from keras_ft.tasks.regression import Regression
+from keras_ft.tasks.span_qa import SpanQA
 from keras_ft.tasks.text2text import Text2Text
 
-KINDS: tuple[type[Task], ...] = (Classification, Pair, Multilabel, Regression, CausalLM, Text2Text, Dialogue)
+KINDS: tuple[type[Task], ...] = (
+    Classification,
+    Multilabel,
+    Pair,
+    Regression,
+    SpanQA,
+    CausalLM,
+    Text2Text,
+    Dialogue,
+)
 TASKS: dict[str, type[Task]] = {kind.name: kind for kind in KINDS}
 
 

@@ -34,17 +34,17 @@ class Windows(NamedTuple):
         return ranges(tf.gather(row_starts, self.text) + self.start, self.length)
 
 
-def windows(lengths: tf.Tensor, room: tf.Tensor, stride: int) -> Windows:
+def windows(lengths: tf.Tensor, room: tf.Tensor, stride: int | tf.Tensor) -> Windows:
     """Cut texts into windows, each as full as can be but the last.
 
     Args:
         lengths: `(texts,)` int64 tokens of each text.
         room: `(texts,)` int64, the most tokens of a window of each, at least 1.
-        stride: how many tokens two neighbours share, as Hugging Face calls it; where `room` is not larger, one less
-            than `room`.
+        stride: how many tokens two neighbours share, as Hugging Face calls it, one number or `(texts,)` int64; where
+            `room` is not larger, one less than `room`.
     """
     lengths, room = tf.cast(lengths, tf.int64), tf.cast(room, tf.int64)
-    step = room - tf.minimum(tf.constant(stride, tf.int64), room - 1)  # (texts,), at least 1
+    step = room - tf.minimum(tf.cast(stride, tf.int64), room - 1)  # (texts,), at least 1
     counts = 1 + tf.maximum(lengths - room + step - 1, 0) // step
     text = tf.repeat(tf.range(tf.size(counts)), counts)  # (windows,)
     number = tf.range(tf.size(text, tf.int64)) - tf.gather(tf.cumsum(counts, exclusive=True), text)

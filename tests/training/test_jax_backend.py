@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from keras_ft.evaluation.evaluate import evaluate
-from tests.training import language_steps, pooled_steps
+from tests.training import language_steps, pooled_steps, span_qa_steps
 from tests.training.equal_steps import TASK, learn, make_arrays, ragged, tf_engine
 
 FOLDER = Path(__file__).parent / "jax_backend"
@@ -34,6 +34,7 @@ def results(tmp_path_factory) -> Path:
     _write_language(folder)
     for name, task in pooled_steps.TASKS.items():
         _write_pooled(name, task, folder)
+    _write_span_qa(folder)
     return folder
 
 
@@ -52,6 +53,14 @@ def _write_language(folder: Path) -> None:
     np.savez(folder / "language.npz", losses=losses, **engine.state())
     metrics = evaluate(engine, language_steps.TASK, arrays)
     (folder / "language.json").write_text(json.dumps(metrics))
+
+
+def _write_span_qa(folder: Path) -> None:
+    """The same of question answering."""
+    arrays, engine = span_qa_steps.make_arrays(folder / "windows"), span_qa_steps.tf_engine()
+    losses = span_qa_steps.learn(engine, arrays, span_qa_steps.ragged(arrays))
+    np.savez(folder / "span_qa.npz", losses=losses, **engine.state())
+    (folder / "span_qa.json").write_text(json.dumps(evaluate(engine, span_qa_steps.TASK, arrays)))
 
 
 @pytest.mark.slow

@@ -115,8 +115,9 @@ def lengths(facts: Facts) -> Section:
         ("95% have at most", f"{high:,}"),
         ("longest", f"{int(tokens.max()):,}"),
         *([("cut, or just fitting", f"{full:.2%}")] if facts.view.cuts_texts else []),
-        (f"filler if padded to {limit}", f"{1 - float(tokens.mean()) / limit:.1%}"),
     ]
+    if tokens.max() <= limit:
+        numbers.append((f"filler if padded to {limit}", f"{1 - float(tokens.mean()) / limit:.1%}"))
     if "padding_fraction" in facts.cost:
         numbers.append(("filler in training", f"{facts.cost['padding_fraction']:.1%}"))
     says = f"Histogram: half of the texts have at most {middle} tokens, 95% at most {high}, the longest {tokens.max()}."
@@ -127,10 +128,7 @@ def lengths(facts: Facts) -> Section:
         "Lengths",
         [
             Numbers(numbers),
-            Paragraph(
-                f"data.max_length is {limit}{' (the dashed line)' if line else ''}: "
-                + ("what is longer is cut there." if facts.view.cuts_texts else "texts are joined and cut into blocks.")
-            ),
+            Paragraph(f"data.max_length is {limit}{' (the dashed line)' if line else ''}: {facts.view.long_texts}."),
             Figure(caption, says, figure),
         ],
     )
