@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -11,7 +11,6 @@ from keras_ft.data.rows import Rows
 from keras_ft.presets.pretrained import Pretrained
 from keras_ft.tasks.base import Task
 from keras_ft.tasks.encode import Encoder
-from keras_ft.tasks.language import LanguageTask
 from keras_ft.text.load import Tokenizer
 from keras_ft.text.wordpiece import WordPieceTokenizer
 
@@ -45,22 +44,43 @@ def counter_of(kind: type[Task], options: Any, pretrained: Pretrained) -> Counte
         options: of the task.
         pretrained: its tokenizer.
     """
-    if issubclass(kind, LanguageTask):
-        return FramedTokenCounter(kind.from_data([], options, pretrained.pooling, UNCUT), pretrained.tokenizer)
+    framing = kind.framing(options, UNCUT)
+    if framing is not None:
+        return FramedTokenCounter(framing, pretrained.tokenizer)
     assert isinstance(pretrained.tokenizer, WordPieceTokenizer)
     return TokenCounter(pretrained.tokenizer, kind.feature_columns)
+
+
+class _Kinds(NamedTuple):
+    """The id of the unknown token, and which ids continue a word, `(ids,)` bool."""
+
+    unknown: int
+    continues: np.ndarray
+
+
+def _kinds_of(tokenizer: WordPieceTokenizer) -> _Kinds:
+    vocabulary = tokenizer.vocabulary
+    continues = [token.startswith(tokenizer.continuation) for token in vocabulary.tokens]
+    return _Kinds(vocabulary.unk_id, np.array(continues))
 
 
 class FramedTokenCounter:
     """Counts as the task itself frames the texts; byte pairs know no unknown tokens."""
 
     def __init__(self, task: Task, tokenizer: Tokenizer):
-        self._encoder = Encoder(task, tokenizer)
+        self._encoder, self._special = Encoder(task, tokenizer), task.num_special
+        self._kinds = _kinds_of(tokenizer) if isinstance(tokenizer, WordPieceTokenizer) else None
 
     def __call__(self, rows: Rows) -> Tokens:
         """Count."""
-        lengths = self._encoder(rows)["lengths"].astype(np.int64)
-        return Tokens(lengths, lengths, np.zeros_like(lengths), 0)
+        found = self._encoder.framed(rows)
+        lengths = found["lengths"].astype(np.int64)
+        if self._kinds is None:
+            return Tokens(lengths, lengths, np.zeros_like(lengths), 0)
+        row = np.repeat(np.arange(len(lengths)), lengths)
+        unknown = np.bincount(row[found["ids"] == self._kinds.unknown], minlength=len(lengths))
+        continuing = int(np.count_nonzero(self._kinds.continues[found["ids"]]))
+        return Tokens(lengths, lengths - self._special, unknown, continuing)
 
 
 class TokenCounter:
@@ -75,8 +95,7 @@ class TokenCounter:
             return ids.flat_values, ids.row_lengths()
 
         self._tokenize = tokenize.get_concrete_function(tf.TensorSpec([None], tf.string))
-        self._unknown = tokenizer.vocabulary.unk_id
-        self._continues = np.array([token.startswith(tokenizer.continuation) for token in tokenizer.vocabulary.tokens])
+        self._kinds = _kinds_of(tokenizer)
 
     def __call__(self, rows: Rows) -> Tokens:
         """Count."""
@@ -88,6 +107,6 @@ class TokenCounter:
             ids, lengths = (tensor.numpy() for tensor in self._tokenize(tf.constant(texts, tf.string)))
             row = np.repeat(np.arange(len(texts)), lengths)
             in_text += lengths
-            unknown += np.bincount(row[ids == self._unknown], minlength=len(texts))
-            continuing += int(np.count_nonzero(self._continues[ids]))
+            unknown += np.bincount(row[ids == self._kinds.unknown], minlength=len(texts))
+            continuing += int(np.count_nonzero(self._kinds.continues[ids]))
         return Tokens(in_text + 1 + len(columns), in_text, unknown, continuing)  # [CLS] a [SEP] b [SEP]

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from keras import ops
@@ -50,7 +50,7 @@ class Classification(AnsweringTask):
     """
 
     name = "classification"
-    Options = ClassificationOptions
+    Options: ClassVar[type[ClassificationOptions]] = ClassificationOptions
     text_columns = feature_columns = ("text",)
     target_columns = ("label",)
     families = ("bert",)
@@ -84,16 +84,14 @@ class Classification(AnsweringTask):
         labels = LabelSet.discover(occurrences)
         counts = np.array([occurrences[name] for name in labels.names])
         if options.abstain is not None and "" in labels.names:
-            raise RequestError(
-                "task classification: abstain leaves 'label' empty, but the training data have a label ''"
-            )
+            raise RequestError(f"task {cls.name}: abstain leaves 'label' empty, but the training data have a label ''")
         pooling = options.pooling or default_pooling
         assert pooling is not None  # every BERT has one
         return cls(
             labels.names,
             pooling,
             max_length,
-            weights_of_labels(options.class_weight, labels.names, counts),
+            weights_of_labels(options.class_weight, labels.names, counts, cls.name),
             options.label_smoothing,
             options.focal_gamma,
             options.temperature,
@@ -143,9 +141,13 @@ class Classification(AnsweringTask):
     def forward(self, view: ModelView, batch: TokenBatch, rate: float = 0.0, key: Key | None = None) -> dict:
         """`logits`: `(examples, labels)` float32."""
         hidden = encode(view.backbone, batch, rate, key)  # (tokens, hidden)
-        pooled = pool(view.backbone, batch, hidden, self.pooling)  # (examples, hidden)
+        pooled = self.pooled(view, batch, hidden)
         pooled = dropout(pooled, rate, None if key is None else key.fold(HEAD_SITE))
         return {"logits": view.head(pooled)}
+
+    def pooled(self, view: ModelView, batch: TokenBatch, hidden: Tensor) -> Tensor:
+        """What the head is given: `(tokens, hidden)` → `(examples, head_inputs)`."""
+        return pool(view.backbone, batch, hidden, self.pooling)
 
     def loss(self, outputs: dict[str, Tensor], batch: TokenBatch) -> tuple[Tensor, Tensor]:
         """Cross-entropy in nats, `(examples,)`, smoothed and focal as asked for, and the weights of the labels."""

@@ -13,6 +13,7 @@ from keras_ft.inspection.normal_text import normalize
 from keras_ft.inspection.split_survey import SplitSurvey
 from keras_ft.inspection.survey import Survey
 
+LABELLED = ("classification", "relation")  # the tasks with one label a row
 FREQUENT = 20  # times as often as a misspelling of it
 RARE = 5  # rows at most of what may be a misspelling
 LONG_ENOUGH = 4  # letters of a label in which one wrong letter shows
@@ -24,7 +25,7 @@ ROW_OF_ITS_OWN, FEW_ROWS_A_LABEL = 0.9, 0.5  # distinct labels a row
 ENOUGH_ROWS = 20
 
 
-@check("classification")
+@check(*LABELLED)
 def one_label(survey: Survey) -> Iterator[Finding]:
     """Nothing to tell apart."""
     present = np.flatnonzero(survey.label_counts["train"])
@@ -34,7 +35,7 @@ def one_label(survey: Survey) -> Iterator[Finding]:
         yield Finding("one_label", "problem", "train", len(survey.train), what, advice)
 
 
-@check("classification")
+@check(*LABELLED)
 def label_of_each_row(survey: Survey) -> Iterator[Finding]:
     """A column of free text or of numbers taken for labels."""
     distinct, rows = int(np.count_nonzero(survey.label_counts["train"])), len(survey.train)
@@ -51,7 +52,7 @@ def label_of_each_row(survey: Survey) -> Iterator[Finding]:
         yield Finding("label_of_each_row", "warning", "train", distinct, what, advice)
 
 
-@check("classification")
+@check(*LABELLED)
 def unknown_labels(survey: Survey) -> Iterator[Finding]:
     """Labels of validation and test that the model never learns."""
     known = survey.label_counts["train"] > 0
@@ -72,7 +73,7 @@ def unknown_labels(survey: Survey) -> Iterator[Finding]:
         )
 
 
-@check("classification")
+@check(*LABELLED)
 def absent_labels(survey: Survey) -> Iterator[Finding]:
     """Labels of train that no other split measures."""
     learned = survey.label_counts["train"] >= FEW
@@ -83,19 +84,19 @@ def absent_labels(survey: Survey) -> Iterator[Finding]:
             yield Finding("absent_label", "note", split.name, len(absent), what, "how well they do stays unknown")
 
 
-@check("classification")
+@check(*LABELLED)
 def label_variants(survey: Survey) -> Iterator[Finding]:
     """Labels that differ only in case, width, spaces or punctuation."""
     yield from _misspelled(survey, "label_variant", "differ only in case, spaces or punctuation", _variants(survey))
 
 
-@check("classification")
+@check(*LABELLED)
 def label_typos(survey: Survey) -> Iterator[Finding]:
     """Rare labels that are spelled almost like a frequent one."""
     yield from _misspelled(survey, "label_typo", "may be misspelled", _typos(survey))
 
 
-@check("classification")
+@check(*LABELLED)
 def rare_labels(survey: Survey) -> Iterator[Finding]:
     """Labels with one example, or a few."""
     counts = survey.label_counts["train"].copy()
@@ -114,7 +115,7 @@ def rare_labels(survey: Survey) -> Iterator[Finding]:
         yield Finding("few_examples", "note", "train", len(few), what, "add examples, or merge labels")
 
 
-@check("classification")
+@check(*LABELLED)
 def imbalance(survey: Survey) -> Iterator[Finding]:
     """A label that is many times as frequent as another."""
     counts = survey.label_counts["train"]
