@@ -91,7 +91,7 @@ class Classification(AnsweringTask):
             labels.names,
             pooling,
             max_length,
-            weights_of_labels(options.class_weight, labels.names, counts, cls.name),
+            weights_of_labels(options.class_weight, labels.names, counts),
             options.label_smoothing,
             options.focal_gamma,
             options.temperature,

@@ -26,7 +26,7 @@ def _class_weight(value: Any) -> Any:
         raise ValueError("should be 'balanced' or a mapping of labels to weights")
     weights = {}
     for key, weight in value.items():
-        label, number = label_text(key, "class_weight"), _number(weight)
+        label, number = label_text(key, "task classification: class_weight"), _number(weight)
         if number is None or not 0.0 < number < float("inf"):
             raise ValueError(f"the weight of '{label}' should be a number above 0 (it is {weight!r})")
         weights[label] = number
@@ -65,10 +65,7 @@ class ClassificationOptions(Section):
 
 
 def weights_of_labels(
-    option: Literal["balanced"] | dict[str, float] | None,
-    names: list[str],
-    counts: np.ndarray,
-    task: str = "classification",
+    option: Literal["balanced"] | dict[str, float] | None, names: list[str], counts: np.ndarray
 ) -> list[float] | None:
     """The loss weight of each label, in the order of `names`; None where all weigh the same.
 
@@ -77,7 +74,6 @@ def weights_of_labels(
             has the same share in the loss; or label → weight, 1 for a label that is not named.
         names: the labels.
         counts: how many training examples each has.
-        task: as messages call it.
 
     Raises:
         RequestError: a weight is given to a label that the training data do not have.
@@ -91,7 +87,7 @@ def weights_of_labels(
             near = get_close_matches(label, names, n=1)
             some = ", ".join(f"'{name}'" for name in names[:10]) + (" …" if len(names) > 10 else "")
             raise RequestError(
-                f"task {task}: class_weight names '{label}', a label that the training data do not have; "
+                f"task classification: class_weight names '{label}', a label that the training data do not have; "
                 + (f"did you mean '{near[0]}'?" if near else f"they have {some}")
             )
     return [option.get(name, 1.0) for name in names]

@@ -84,7 +84,8 @@ class Relation(Classification):
 
     def features(self, tokenizer: WordPieceTokenizer, columns: dict[str, Tensor]) -> Sequences:
         """Marked `text`, or `text` with the entities' offsets, framed with marker tokens round the entities."""
-        pairs = from_spans(**columns) if "head_start" in columns else from_marked(columns["text"])
+        offsets = [columns[name] for name in OFFSETS if name in columns]
+        pairs = from_spans(columns["text"], *offsets) if offsets else from_marked(columns["text"])
         return framed(pairs, tokenizer, self.max_length)
 
     def pooled(self, view: ModelView, batch: TokenBatch, hidden: Tensor) -> Tensor:

@@ -77,21 +77,19 @@ def check_marked(text: str, where: str) -> None:
     Raises:
         RequestError: a marker is absent, there twice or out of order, the entities overlap, or one is empty.
     """
+    found = MARKER.findall(text)
     for name in (*HEAD, *TAIL):
-        count = text.count(name)
-        if count != 1:
-            problem = "more than once" if count else "nowhere"
+        if found.count(name) != 1:
+            problem = "more than once" if name in found else "nowhere"
             raise RequestError(f"{where}: {name} stands {problem} in the text; {_HOW_MARKED}, each once")
-    spans = []
     for opens, closes in (HEAD, TAIL):
-        start, end = text.index(opens) + len(opens), text.index(closes)
-        if end < start:
+        if found.index(closes) < found.index(opens):
             raise RequestError(f"{where}: {closes} stands before {opens}; {_HOW_MARKED}")
-        if not MARKER.sub("", text[start:end]).strip():
-            raise RequestError(f"{where}: nothing stands between {opens} and {closes}; {_HOW_MARKED}")
-        spans.append((start, end))
-    if max(start for start, _ in spans) < min(end for _, end in spans):
+    if found not in ([*HEAD, *TAIL], [*TAIL, *HEAD]):
         raise RequestError(f"{where}: <e1>…</e1> and <e2>…</e2> overlap; they should be apart")
+    for opens, closes in (HEAD, TAIL):
+        if not text[text.index(opens) + len(opens) : text.index(closes)].strip():
+            raise RequestError(f"{where}: nothing stands between {opens} and {closes}; {_HOW_MARKED}")
 
 
 def _span(value: Any, name: str, length: int, where: str) -> Span:
