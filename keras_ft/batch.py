@@ -157,6 +157,10 @@ class TokenBatch:
         """The first token of each sequence: `(tokens, hidden)` → `(sequences, hidden)`."""
         return ops.take(hidden, self.first_token, axis=0)
 
+    def at(self, hidden: Tensor, place: Tensor) -> Tensor:
+        """Tokens by their places in each sequence: `(tokens, hidden)`, `(sequences, k)` → `(sequences, k, hidden)`."""
+        return ops.take(hidden, self.first_token[:, None] + place, axis=0)
+
     def mean(self, hidden: Tensor) -> Tensor:
         """The weighted mean over the tokens of each sequence: `(tokens, hidden)` → `(sequences, hidden)`."""
         weights = self.token_weights[:, None]  # (tokens, 1), float32: a bfloat16 sum stands still at 256

@@ -44,3 +44,15 @@ def tiny_run(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("tiny")
     train(load_recipe(write_recipe(folder)), folder / "run", tell=lambda line: None)
     return folder / "run"
+
+
+@pytest.fixture(scope="session")
+def relation_run(tmp_path_factory) -> Path:
+    """A finished run of tiny relations."""
+    from keras_ft.recipe_file import load_recipe
+    from keras_ft.training.train import train
+    from tests.tiny_relations import write_relation_recipe
+
+    folder = tmp_path_factory.mktemp("relations")
+    train(load_recipe(write_relation_recipe(folder)), folder / "run", tell=lambda line: None)
+    return folder / "run"

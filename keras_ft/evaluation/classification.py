@@ -34,10 +34,7 @@ class ClassificationView(View):
         Micro F1 is not among them: with one label a text it is accuracy.
         """
         label, predicted = columns["label"], columns["predicted"]
-        size = int(max(label.max(), predicted.max())) + 1
-        right = label == predicted
-        support, given = _sums(weights, label, size), _sums(weights, predicted, size)  # (resamples, labels)
-        hits = _sums(weights[:, right], label[right], size)
+        hits, support, given = counts(weights, label, predicted, int(max(label.max(), predicted.max())) + 1)
         total, correct = weights.sum(axis=1, dtype=np.float64), hits.sum(axis=1)
         occurs = (support + given) > 0
         f1 = 2 * hits / np.maximum(support + given, 1e-9)
@@ -68,6 +65,21 @@ class ClassificationView(View):
     def describe_mistake(self, columns: Columns, row: int) -> list[tuple[str, str]]:
         """Both labels with their probabilities, and the loss."""
         return report.describe_mistake(self.labels, columns, row)
+
+
+def counts(
+    weights: np.ndarray, label: np.ndarray, predicted: np.ndarray, size: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The weight of right answers, of examples and of answers by label: `(resamples, size)` each.
+
+    Args:
+        weights: `(resamples, examples)`.
+        label, predicted: `(examples,)` numbers below `size`.
+        size: how many labels.
+    """
+    right = label == predicted
+    hits = _sums(weights[:, right], label[right], size)
+    return hits, _sums(weights, label, size), _sums(weights, predicted, size)
 
 
 def _sums(weights: np.ndarray, numbers: np.ndarray, size: int) -> np.ndarray:

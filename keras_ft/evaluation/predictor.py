@@ -12,7 +12,7 @@ from keras_ft.batch import TokenBatch
 from keras_ft.errors import RequestError
 from keras_ft.layers.task_model import ModelView, map_tensors
 from keras_ft.tasks.base import AnsweringTask
-from keras_ft.tasks.encode import strings
+from keras_ft.tasks.encode import tensors
 from keras_ft.tasks.language import LanguageTask
 from keras_ft.tasks.model import TrainedModel
 from keras_ft.tasks.writing import TextWriter, asked_specs, for_writing, request_specs
@@ -30,7 +30,7 @@ def answer_texts(
         task: what is asked.
         tokenizer: as in training.
         view: the weights, as tensors or as an export's variables.
-        columns: `(examples,)` strings by the task's column name.
+        columns: `(examples,)` strings by the task's column name, or the inputs of a further signature.
         top_k: see `AnsweringTask.answer`.
 
     Returns:
@@ -57,13 +57,24 @@ class Predictor:
         dtype: compute type.
         top_k: see `AnsweringTask.answer`; nothing to a task that writes.
         asks: whether calls give settings of generation too.
+        signature: the name of one of `AnsweringTask.other_requests`; None for requests by text column.
     """
 
-    def __init__(self, trained: TrainedModel, dtype: str = "float32", top_k: int | None = None, asks: bool = False):
+    def __init__(
+        self,
+        trained: TrainedModel,
+        dtype: str = "float32",
+        top_k: int | None = None,
+        asks: bool = False,
+        signature: str | None = None,
+    ):
         task = trained.task
         self.specs = request_specs(task.text_columns, task.list_columns)
-        signature = [self.specs, *([asked_specs()] if asks else [])]
-        self._answer = tf.function(self._answering(trained, dtype, top_k), input_signature=signature, autograph=False)
+        if signature is not None:
+            assert isinstance(task, AnsweringTask)
+            self.specs = task.other_requests()[signature]
+        specs = [self.specs, *([asked_specs()] if asks else [])]
+        self._answer = tf.function(self._answering(trained, dtype, top_k), input_signature=specs, autograph=False)
 
     def _answering(self, trained: TrainedModel, dtype: str, top_k: int | None) -> Callable[..., Any]:
         task, tokenizer = trained.task, trained.pretrained.tokenizer
@@ -75,18 +86,18 @@ class Predictor:
         return lambda columns: answer_texts(task, tokenizer, trained.model.view(dtype), columns, top_k)
 
     def __call__(self, columns: dict[str, list], asked: dict[str, np.ndarray] | None = None) -> dict[str, np.ndarray]:
-        """Answers for lists of strings, or of lists of strings, by column; arrays with leading dimension = examples.
+        """Answers for lists of strings, of lists of strings, or of numbers; arrays with leading dimension = examples.
 
         Args:
-            columns: by the task's text column.
+            columns: by the task's text column, or by the inputs of the signature.
             asked: with `asks`: settings by the names of `ASKED`, `(examples,)`.
 
         Raises:
             RequestError: a setting is out of its range.
         """
-        tensors = {name: strings(columns[name]) for name in self.specs}
+        given = tensors(self.specs, columns)
         try:
-            answers = self._answer(tensors, *([] if asked is None else [asked]))
+            answers = self._answer(given, *([] if asked is None else [asked]))
         except tf.errors.InvalidArgumentError as error:
             raise RequestError(_assertion(error)) from None
         return {name: tensor.numpy() for name, tensor in answers.items()}

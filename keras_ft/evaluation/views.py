@@ -5,6 +5,7 @@ from keras_ft.evaluation.language import LanguageView
 from keras_ft.evaluation.multilabel import MultilabelView
 from keras_ft.evaluation.predictions import Predictions
 from keras_ft.evaluation.regression import RegressionView
+from keras_ft.evaluation.relation import RelationView
 from keras_ft.evaluation.span_qa import SpanQAView
 from keras_ft.evaluation.view import View
 
@@ -14,6 +15,7 @@ VIEWS: dict[str, type[View]] = {
     "multilabel": MultilabelView,
     "regression": RegressionView,
     "span_qa": SpanQAView,
+    "relation": RelationView,
     "causal_lm": LanguageView,
     "text2text": LanguageView,
     "dialogue": LanguageView,

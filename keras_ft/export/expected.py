@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 
 from keras_ft.evaluation.predictor import Predictor
+from keras_ft.export.verify import Decisions
+from keras_ft.tasks.base import AnsweringTask
 from keras_ft.tasks.language import LanguageTask
 from keras_ft.tasks.model import TrainedModel
 from keras_ft.tasks.samples import hard_requests
@@ -18,6 +20,35 @@ SETTINGS: dict[str, list] = {  # of those requests, one behind the other
     "top_p": [-1.0, 1.0, 0.9, 1.0, 0.95, 0.5, -1.0, 0.99],
     "seed": [-1, 0, 1, 2, 3, 4, 5, 6],
 }
+
+
+def expected_answers(
+    trained: TrainedModel, task: AnsweringTask, dtype: str, top_k: int | None, samples: dict[str, list]
+) -> tuple[dict[str, Any], dict[str, Any], Decisions | None]:
+    """Requests and answers of `serving_default`, of the task's own name, and of its further signatures, by signature.
+
+    Args:
+        trained: the model.
+        task: its task.
+        dtype: compute type.
+        top_k: see `AnsweringTask.answer`.
+        samples: requests of the run, by text column.
+
+    Returns:
+        Both, and what the labels hang on where the task ranks them.
+    """
+    columns = joined(samples, hard_requests(task))
+    answers = Predictor(trained, dtype, top_k)(columns)
+    decisions = None
+    if "scores" in answers:
+        ranking = answers["scores"] if top_k != 1 else Predictor(trained, dtype, top_k=2)(columns)["scores"]
+        decisions = Decisions(as_json({"scores": ranking})["scores"], task.score_threshold, task.label_thresholds)
+    names = ("serving_default", task.name)
+    requests, expected = dict.fromkeys(names, columns), dict.fromkeys(names, as_json(answers))
+    for name in task.other_requests():
+        requests[name] = task.as_other_requests(name, columns)
+        expected[name] = as_json(Predictor(trained, dtype, top_k, signature=name)(requests[name]))
+    return requests, expected, decisions
 
 
 def expected_texts(
@@ -34,7 +65,7 @@ def expected_texts(
         samples: requests of the run, by text column.
     """
     few = {name: values[:SAMPLED] for name, values in samples.items()}
-    columns = joined(few, hard_requests(task.text_columns, task.list_columns))
+    columns = joined(few, hard_requests(task))
     count = len(next(iter(few.values())))
     asked = {name: values[:count] for name, values in SETTINGS.items()}
     if dtype == "bfloat16":

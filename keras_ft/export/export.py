@@ -8,17 +8,16 @@ from pathlib import Path
 import tensorflow as tf
 
 from keras_ft.errors import RequestError, WorkError
-from keras_ft.evaluation.predictor import Predictor
-from keras_ft.export.expected import as_json, expected_texts, joined
+from keras_ft.export.expected import expected_answers, expected_texts
 from keras_ft.export.saved_model import write_saved_model
-from keras_ft.export.verify import Decisions, Verification, record_expected, verify
+from keras_ft.export.verify import Verification, record_expected, verify
 from keras_ft.export.warmup import write_warmup_requests
 from keras_ft.paths import AnyPath, child_folders, is_remote, push, working_folder
 from keras_ft.run_folder import RunFolder
 from keras_ft.tasks.base import AnsweringTask
 from keras_ft.tasks.language import LanguageTask
 from keras_ft.tasks.model import TrainedModel, load_model
-from keras_ft.tasks.samples import hard_requests, read_samples
+from keras_ft.tasks.samples import read_samples
 
 DTYPES = ("float32", "bfloat16")
 
@@ -62,7 +61,7 @@ def export(
     try:
         _write(trained, scratch, dtype, top_k)
         samples = read_samples(source.model, trained.task)
-        write_warmup_requests(scratch, _name(to), samples)
+        write_warmup_requests(scratch, _name(to), trained.task, samples)
         _record_answers(trained, scratch, dtype, top_k, samples)
         found = verify(scratch)
         if is_remote(to):
@@ -130,13 +129,5 @@ def _record_answers(
     if isinstance(task, LanguageTask):
         record_expected(folder, dtype, *expected_texts(trained, task, dtype, samples))
         return
-    columns = joined(samples, hard_requests(task.text_columns, task.list_columns))
-    answers = Predictor(trained, dtype, top_k)(columns)
-    plain = as_json(answers)
-    names = ("serving_default", task.name)
-    decisions = None
-    if "scores" in plain:
-        assert isinstance(task, AnsweringTask)
-        ranking = answers["scores"] if top_k != 1 else Predictor(trained, dtype, top_k=2)(columns)["scores"]
-        decisions = Decisions(as_json({"scores": ranking})["scores"], task.score_threshold, task.label_thresholds)
-    record_expected(folder, dtype, dict.fromkeys(names, columns), dict.fromkeys(names, plain), decisions)
+    assert isinstance(task, AnsweringTask)
+    record_expected(folder, dtype, *expected_answers(trained, task, dtype, top_k, samples))

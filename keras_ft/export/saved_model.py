@@ -47,15 +47,21 @@ class ServedModel(tf.Module):
         self._top_k = top_k
 
     def signatures(self) -> dict[str, Any]:
-        """`serving_default`, and the same under the task's name; of a task that writes also `sample` and `score`."""
+        """`serving_default`, the same under the task's name, and the task's further ones.
+
+        Of a task that writes those are `sample` and `score`.
+        """
         task, writes = self.task, self._writes
         requests = request_specs(task.text_columns, task.list_columns)
         if writes is None:
             assert isinstance(task, AnsweringTask)
-            default = _compiled(
-                requests, lambda given: answer_texts(task, self.tokenizer, self._view, given, self._top_k)
-            )
-            return {tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY: default, task.name: default}
+
+            def answer(given: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+                return answer_texts(task, self.tokenizer, self._view, given, self._top_k)
+
+            default = _compiled(requests, answer)
+            others = {name: _compiled(specs, answer) for name, specs in task.other_requests().items()}
+            return {tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY: default, task.name: default, **others}
         default = _compiled(requests, lambda given: writes(self._view, given))
 
         def sample(given: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:

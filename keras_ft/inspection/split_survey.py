@@ -56,23 +56,24 @@ class SplitSurvey:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def add(self, rows: Rows, answers: Sequence[Hashable], texts: list[str], tokens: Tokens) -> None:
+    def add(self, rows: Rows, answers: Sequence[Hashable], texts: list[str], plain: list[str], tokens: Tokens) -> None:
         """Add some rows.
 
         Args:
             rows: say where they stand.
             answers: `(rows,)`, as `Task.strata` gives them.
             texts: `(rows,)`, the text columns of each joined.
+            plain: the same without what was written into them for the task.
             tokens: of the same rows.
         """
-        characters = look_at(texts)
+        characters = look_at(plain)
         for kind in characters.odd:
-            self.odd[kind].add(characters.places(kind, rows, texts))
+            self.odd[kind].add(characters.places(kind, rows, plain))
         self.letters_by_script += characters.letters_by_script
         self.upper, self.lower = self.upper + characters.upper, self.lower + characters.lower
         normal = [normalize(text) for text in texts]
         self._add_empty_and_unknown(rows, texts, normal, tokens)
-        self.sample.offer(texts, len(self.rows))
+        self.sample.offer(plain, len(self.rows))
         number = self._answer_numbers.setdefault
         self.rows.add(
             rows,
@@ -123,7 +124,8 @@ def survey_split(
     readable = _readable(survey, kind, sources, columns)
     chunks = tracked(readable, f"Reading {name}", tell, size=lambda pair: len(pair[0]))
     for (rows, answers), tokens in in_threads(lambda chunk: counter(chunk[0]), chunks):
-        survey.add(rows, answers, _texts(kind, rows), tokens)
+        texts = _texts(kind, rows)
+        survey.add(rows, answers, texts, [kind.without_marks(text) for text in texts], tokens)
     survey.rows.finish()
     return survey
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -11,7 +11,6 @@ from keras_ft.data.rows import Rows
 from keras_ft.presets.pretrained import Pretrained
 from keras_ft.tasks.base import Task
 from keras_ft.tasks.encode import Encoder
-from keras_ft.tasks.language import LanguageTask
 from keras_ft.text.load import Tokenizer
 from keras_ft.text.wordpiece import WordPieceTokenizer
 
@@ -45,21 +44,43 @@ def counter_of(kind: type[Task], options: Any, pretrained: Pretrained) -> Counte
         options: of the task.
         pretrained: its tokenizer.
     """
-    if issubclass(kind, LanguageTask):
-        return FramedTokenCounter(kind.from_data([], options, pretrained.pooling, UNCUT), pretrained.tokenizer)
+    framing = kind.framing(options, UNCUT)
+    if framing is not None:
+        return FramedTokenCounter(framing, pretrained.tokenizer)
     return TokenCounter(pretrained.tokenizer, kind.feature_columns)
+
+
+class _Kinds(NamedTuple):
+    """The id of the unknown token, and which ids continue a word, `(ids,)` bool."""
+
+    unknown: int
+    continues: np.ndarray
+
+
+def _kinds_of(tokenizer: Tokenizer) -> _Kinds:
+    vocabulary = tokenizer.vocabulary
+    prefix = tokenizer.continuation if isinstance(tokenizer, WordPieceTokenizer) else None  # others know no words
+    continues = [prefix is not None and token.startswith(prefix) for token in vocabulary.tokens]
+    return _Kinds(-1 if vocabulary.unk_id is None else vocabulary.unk_id, np.array(continues))
 
 
 class FramedTokenCounter:
     """Counts as the task itself frames the texts; byte pairs know no unknown tokens."""
 
     def __init__(self, task: Task, tokenizer: Tokenizer):
-        self._encoder = Encoder(task, tokenizer)
+        self._encoder, self._special = Encoder(task, tokenizer), task.num_special
+        self._kinds = _kinds_of(tokenizer) if isinstance(tokenizer, WordPieceTokenizer) else None
 
     def __call__(self, rows: Rows) -> Tokens:
         """Count."""
-        lengths = self._encoder(rows)["lengths"].astype(np.int64)
-        return Tokens(lengths, lengths, np.zeros_like(lengths), 0)
+        found = self._encoder.framed(rows)
+        lengths = found["lengths"].astype(np.int64)
+        if self._kinds is None:
+            return Tokens(lengths, lengths, np.zeros_like(lengths), 0)
+        row = np.repeat(np.arange(len(lengths)), lengths)
+        unknown = np.bincount(row[found["ids"] == self._kinds.unknown], minlength=len(lengths))
+        continuing = int(np.count_nonzero(self._kinds.continues[found["ids"]]))
+        return Tokens(lengths, lengths - self._special, unknown, continuing)
 
 
 class TokenCounter:
@@ -75,9 +96,7 @@ class TokenCounter:
 
         self._tokenize = tokenize.get_concrete_function(tf.TensorSpec([None], tf.string))
         vocabulary = tokenizer.vocabulary
-        self._unknown = -1 if vocabulary.unk_id is None else vocabulary.unk_id
-        prefix = tokenizer.continuation if isinstance(tokenizer, WordPieceTokenizer) else None  # others know no words
-        self._continues = np.array([prefix is not None and token.startswith(prefix) for token in vocabulary.tokens])
+        self._kinds = _kinds_of(tokenizer)
         between = vocabulary.between_ids * (len(columns) - 1)
         self._special = len(vocabulary.begin_ids + between + vocabulary.end_ids)
 
@@ -91,6 +110,6 @@ class TokenCounter:
             ids, lengths = (tensor.numpy() for tensor in self._tokenize(tf.constant(texts, tf.string)))
             row = np.repeat(np.arange(len(texts)), lengths)
             in_text += lengths
-            unknown += np.bincount(row[ids == self._unknown], minlength=len(texts))
-            continuing += int(np.count_nonzero(self._continues[ids]))
+            unknown += np.bincount(row[ids == self._kinds.unknown], minlength=len(texts))
+            continuing += int(np.count_nonzero(self._kinds.continues[ids]))
         return Tokens(in_text + self._special, in_text, unknown, continuing)

@@ -55,6 +55,7 @@ class Task(ABC):
         several_sequences: whether an example may be several sequences.
         output_axes: of what is `kept` of the outputs, where it is not that of examples.
         families: of the backbones that it can be learned with.
+        num_special: special tokens that are put round the texts of an example.
         tokens_at_once: that an evaluation computes at most, None where examples are what counts.
         main_metric: says which weights are the best.
     """
@@ -73,6 +74,7 @@ class Task(ABC):
     output_axes: ClassVar[dict[str, Axis]] = {}
     families: ClassVar[tuple[str, ...]]
     axes: ClassVar[dict[str, Axis]]
+    num_special: ClassVar[int] = 0
     tokens_at_once: ClassVar[int | None] = None
     main_metric: ClassVar[str]
 
@@ -114,6 +116,19 @@ class Task(ABC):
     def cut_at(cls, options: Any, max_length: int) -> int | None:
         """The most tokens that are left of a row; None where rows are not cut but joined."""
         return max_length
+
+    @classmethod
+    def framing(cls, options: Any, max_length: int) -> "Task | None":
+        """A task for `features` alone, which needs no data; None where [CLS] and [SEP] are all that is put round texts.
+
+        Its `num_special` says how many tokens those are.
+        """
+        return None
+
+    @classmethod
+    def without_marks(cls, text: str) -> str:
+        """A text of a feature column without what was written into it for the task."""
+        return text
 
     @classmethod
     @abstractmethod
@@ -165,6 +180,11 @@ class Task(ABC):
     def requests(self, columns: dict[str, list]) -> dict[str, list]:
         """Rows of feature columns as requests would have them, by text column."""
         return {name: columns[name] for name in self.text_columns}
+
+    def hard_requests(self, texts: list[str]) -> dict[str, list]:
+        """Requests made of texts that are hard to read, by text column; of columns that hold lists, one to three."""
+        several = [texts[max(0, i - i % 3) : i + 1] for i in range(len(texts))]
+        return {name: several if name in self.list_columns else texts for name in self.text_columns}
 
     def examples(self, arrays: TokenArrays) -> Arrays:
         """What is learned from at once, made of the tokenized rows of a split; here each is one example."""
@@ -274,6 +294,20 @@ class AnsweringTask(Task):
             texts: the request's strings `(examples,)` by text column; nothing in an evaluation.
             top_k: how many of the best there are to be.
         """
+
+    def other_requests(self) -> dict[str, dict[str, Any]]:
+        """Further signatures of an export: name → the `tf.TensorSpec` of each input by its name.
+
+        `features` takes these tensors in place of those of the text columns, and `answer` finds them in `texts`.
+        """
+        return {}
+
+    def as_other_requests(self, name: str, requests: dict[str, list]) -> dict[str, list]:
+        """Requests by text column, as the further signature `name` would have them, one for each.
+
+        An export is warmed up and verified with them.
+        """
+        raise NotImplementedError(f"task {self.name} has no signature '{name}'")
 
     @property
     def score_threshold(self) -> float | None:

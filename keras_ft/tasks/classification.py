@@ -42,7 +42,7 @@ class Classification(PooledTask):
     """
 
     name = "classification"
-    Options = ClassificationOptions
+    Options: ClassVar[type[ClassificationOptions]] = ClassificationOptions
     text_columns: ClassVar[tuple[str, ...]] = ("text",)
     feature_columns = text_columns
     target_columns = ("label",)

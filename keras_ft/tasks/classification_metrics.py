@@ -16,13 +16,20 @@ class ClassificationMetrics:
 
     def __init__(self, labels: list[str], abstains: bool = False):
         self.index = {label.encode(): number for number, label in enumerate(labels)}
-        self.names: tuple[str, ...] = ("accuracy", "macro_f1", "micro_f1", "mcc")
         self.abstains = abstains
-        if abstains:
-            self.names += ("coverage", "answered_accuracy")
         self.predicted: list[int] = []
         self.expected: list[int] = []
         self.answered: list[bool] = []
+
+    @property
+    def scores(self) -> tuple[str, ...]:
+        """The names of what counts every example."""
+        return ("accuracy", "macro_f1", "micro_f1", "mcc")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all metrics."""
+        return (*self.scores, "coverage", "answered_accuracy") if self.abstains else self.scores
 
     def update(self, answers: dict[str, np.ndarray], targets: dict[str, np.ndarray]) -> None:
         """Add a batch of `answer`s and their `label` targets."""
@@ -32,16 +39,19 @@ class ClassificationMetrics:
 
     def result(self) -> dict[str, float]:
         """The value of each of `names`."""
+        return self.measured() | self._of_answered() if self.abstains else self.measured()
+
+    def measured(self) -> dict[str, float]:
+        """The value of each of `scores`."""
         from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
         pair = (self.expected, self.predicted)
-        result = {
+        return {
             "accuracy": float(accuracy_score(*pair)),
             "macro_f1": float(f1_score(*pair, average="macro", zero_division=0)),
             "micro_f1": float(f1_score(*pair, average="micro", zero_division=0)),
             "mcc": float(matthews_corrcoef(*pair)),
         }
-        return result | self._of_answered() if self.abstains else result
 
     def _of_answered(self) -> dict[str, float]:
         correct = np.equal(self.expected, self.predicted)[np.array(self.answered, bool)]

@@ -1,6 +1,6 @@
 """Rows of a task → chunks of token arrays, tokenized in parallel by the task's own `features`."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -84,10 +84,14 @@ class Encoder:
         self.task = task
         self._features = _compiled(task, tokenizer)
 
+    def framed(self, rows: Rows) -> Chunk:
+        """What `features` makes of the rows, flat, with the names of `STRUCTURE`; no targets."""
+        columns = {name: strings(rows.columns.get(name), len(rows)) for name in self.task.feature_columns}
+        return {name: tensor.numpy() for name, tensor in self._features(columns).items()}
+
     def __call__(self, rows: Rows) -> Chunk:
         """Raises RequestError where a target is wrong."""
-        columns = {name: strings(rows.columns.get(name), len(rows)) for name in self.task.feature_columns}
-        found = {name: tensor.numpy() for name, tensor in self._features(columns).items()}
+        found = self.framed(rows)
         aligned = self.task.aligned_targets(rows, found)
         found = {name: values for name, values in found.items() if name in STRUCTURE or name in self.task.axes}
         return {**found, **self.task.targets(rows), **aligned, **self.task.texts_to_keep(rows)}
@@ -115,6 +119,14 @@ def _compiled(task: Task, tokenizer: Tokenizer) -> Callable[..., dict[str, tf.Te
         return found
 
     return features
+
+
+def tensors(specs: Mapping[str, tf.TensorSpec], columns: Mapping[str, list]) -> dict[str, tf.Tensor]:
+    """The inputs of a signature, of lists of strings, of lists of them, or of numbers, by name."""
+    return {
+        name: strings(columns[name]) if spec.dtype == tf.string else tf.constant(columns[name], spec.dtype)
+        for name, spec in specs.items()
+    }
 
 
 def strings(values: list | None, count: int | None = None) -> tf.Tensor:

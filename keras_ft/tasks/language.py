@@ -59,6 +59,11 @@ class LanguageTask(Task):
         return cls(max_length=max_length, **settings)
 
     @classmethod
+    def framing(cls, options: Any, max_length: int) -> Self:
+        """A task of these options."""
+        return cls.from_data([], options, None, max_length)
+
+    @classmethod
     def added_tokens(cls, options: Any) -> list[str]:
         """Those that the recipe names."""
         return options.added_tokens

@@ -54,9 +54,13 @@ class PooledTask(AnsweringTask):
     def forward(self, view: ModelView, batch: TokenBatch, rate: float = 0.0, key: Key | None = None) -> dict:
         """`logits`: `(examples, outputs)` float32."""
         hidden = encode(view.backbone, batch, rate, key)  # (tokens, hidden)
-        pooled = pool(view.backbone, batch, hidden, self.pooling)  # (examples, hidden)
+        pooled = self.pooled(view, batch, hidden)
         pooled = dropout(pooled, rate, None if key is None else key.fold(HEAD_SITE))
         return {"logits": view.head(pooled)}
+
+    def pooled(self, view: ModelView, batch: TokenBatch, hidden: Tensor) -> Tensor:
+        """What the head is given: `(tokens, hidden)` → `(examples, head_inputs)`."""
+        return pool(view.backbone, batch, hidden, self.pooling)
 
 
 def pooling_of(options: PooledOptions, default: str | None) -> str:

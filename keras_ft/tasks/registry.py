@@ -14,6 +14,7 @@ from keras_ft.tasks.dialogue import Dialogue
 from keras_ft.tasks.multilabel import Multilabel
 from keras_ft.tasks.pair import Pair
 from keras_ft.tasks.regression import Regression
+from keras_ft.tasks.relation import Relation
 from keras_ft.tasks.span_qa import SpanQA
 from keras_ft.tasks.text2text import Text2Text
 
@@ -22,6 +23,7 @@ KINDS: tuple[type[Task], ...] = (
     Multilabel,
     Pair,
     Regression,
+    Relation,
     SpanQA,
     CausalLM,
     Text2Text,

@@ -45,11 +45,10 @@ def read_samples(folder: Path, task: Task) -> dict[str, list]:
     """Read `samples.json`; hard requests stand in where it is absent."""
     path = folder / FILE
     if not path.is_file():
-        return hard_requests(task.text_columns, task.list_columns)
+        return hard_requests(task)
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def hard_requests(columns: tuple[str, ...], lists: tuple[str, ...]) -> dict[str, list]:
-    """Requests of the hard texts by column; of columns that hold lists, lists of one to three of them."""
-    several = [HARD_TEXTS[max(0, i - i % 3) : i + 1] for i in range(len(HARD_TEXTS))]
-    return {name: several if name in lists else HARD_TEXTS for name in columns}
+def hard_requests(task: Task) -> dict[str, list]:
+    """Requests of the hard texts, by text column."""
+    return task.hard_requests(HARD_TEXTS)

@@ -13,7 +13,8 @@ from keras_ft.inspection.normal_text import normalize
 from keras_ft.inspection.split_survey import SplitSurvey
 from keras_ft.inspection.survey import Survey
 
-LABELLING = ("classification", "pair", "multilabel")  # tasks whose answers are labels
+LABELLED = ("classification", "pair", "relation")  # tasks with one label a row
+LABELLING = (*LABELLED, "multilabel")  # tasks whose answers are labels
 FREQUENT = 20  # times as often as a misspelling of it
 RARE = 5  # rows at most of what may be a misspelling
 LONG_ENOUGH = 4  # letters of a label in which one wrong letter shows
@@ -25,7 +26,7 @@ ROW_OF_ITS_OWN, FEW_ROWS_A_LABEL = 0.9, 0.5  # distinct labels a row
 ENOUGH_ROWS = 20
 
 
-@check("classification", "pair")
+@check(*LABELLED)
 def one_label(survey: Survey) -> Iterator[Finding]:
     """Nothing to tell apart."""
     present = np.flatnonzero(survey.label_counts["train"])
