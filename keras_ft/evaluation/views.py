@@ -1,12 +1,14 @@
 """Every view by the name of its task."""
 
 from keras_ft.evaluation.classification import ClassificationView
+from keras_ft.evaluation.embedding import EmbeddingView
 from keras_ft.evaluation.language import LanguageView
 from keras_ft.evaluation.predictions import Predictions
 from keras_ft.evaluation.view import View
 
 VIEWS: dict[str, type[View]] = {
     "classification": ClassificationView,
+    "embedding": EmbeddingView,
     "causal_lm": LanguageView,
     "text2text": LanguageView,
     "dialogue": LanguageView,

@@ -48,7 +48,7 @@ def counter_of(kind: type[Task], options: Any, pretrained: Pretrained) -> Counte
     if issubclass(kind, LanguageTask):
         return FramedTokenCounter(kind.from_data([], options, pretrained.pooling, UNCUT), pretrained.tokenizer)
     assert isinstance(pretrained.tokenizer, WordPieceTokenizer)
-    return TokenCounter(pretrained.tokenizer, kind.feature_columns)
+    return TokenCounter(pretrained.tokenizer, kind.feature_columns, apart=kind.texts_apart)
 
 
 class FramedTokenCounter:
@@ -64,10 +64,16 @@ class FramedTokenCounter:
 
 
 class TokenCounter:
-    """Counts the tokens of [CLS] a [SEP], or of [CLS] a [SEP] b [SEP]."""
+    """Counts the tokens of [CLS] a [SEP], or of [CLS] a [SEP] b [SEP].
 
-    def __init__(self, tokenizer: WordPieceTokenizer, columns: tuple[str, ...]):
-        self._columns = columns
+    Args:
+        tokenizer: of the backbone.
+        columns: of the texts; a row may lack some.
+        apart: whether each text is a sequence of its own; the longest then is what a row's length is.
+    """
+
+    def __init__(self, tokenizer: WordPieceTokenizer, columns: tuple[str, ...], apart: bool = False):
+        self._columns, self._apart = columns, apart
 
         @tf.function(autograph=False)
         def tokenize(texts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -80,14 +86,17 @@ class TokenCounter:
 
     def __call__(self, rows: Rows) -> Tokens:
         """Count."""
-        columns = [rows.columns[name] for name in self._columns]
-        in_text = np.zeros(len(columns[0]), np.int64)
-        unknown = np.zeros_like(in_text)
+        in_text = np.zeros(len(rows), np.int64)
+        longest, unknown, num_texts = (np.zeros_like(in_text) for _ in range(3))
         continuing = 0
-        for texts in columns:
-            ids, lengths = (tensor.numpy() for tensor in self._tokenize(tf.constant(texts, tf.string)))
+        for texts in (rows.columns[name] for name in self._columns if name in rows.columns):
+            given = [text or "" for text in texts]
+            ids, lengths = (tensor.numpy() for tensor in self._tokenize(tf.constant(given, tf.string)))
             row = np.repeat(np.arange(len(texts)), lengths)
             in_text += lengths
+            longest = np.maximum(longest, lengths)
+            num_texts += [text is not None for text in texts]
             unknown += np.bincount(row[ids == self._unknown], minlength=len(texts))
             continuing += int(np.count_nonzero(self._continues[ids]))
-        return Tokens(in_text + 1 + len(columns), in_text, unknown, continuing)  # [CLS] a [SEP] b [SEP]
+        whole = longest + 2 if self._apart else in_text + 1 + num_texts  # [CLS] a [SEP] b [SEP]
+        return Tokens(whole, in_text, unknown, continuing)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import keras
 
 from keras_ft.errors import RequestError
+from keras_ft.evaluation.view import LOWER_IS_BETTER
 from keras_ft.recipe import suggest
 from keras_ft.training.logs.step_log import COLUMNS
 
@@ -14,7 +15,6 @@ REFUSED = {
     "OrbaxCheckpoint": "the run folder's checkpoints do this; leave it out",
     "SwapEMAWeights": "needs Keras' own averaging of weights, which our optimizers do not use; leave it out",
 }
-LOWER_IS_BETTER = ("loss", "perplexity")
 
 
 def settle_callbacks(

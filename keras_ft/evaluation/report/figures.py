@@ -95,6 +95,18 @@ def reliability(points: Sequence[Series], counts: np.ndarray) -> Markup:
     return _svg(draw, "reliability")
 
 
+def scatter(x: np.ndarray, y: np.ndarray, x_label: str, y_label: str) -> Markup:
+    """A point an example, and the line on which both are the same."""
+
+    def draw(axes: Any) -> None:
+        low, high = float(min(x.min(), y.min())), float(max(x.max(), y.max()))
+        axes.plot([low, high], [low, high], color=FAINT, linestyle="--", linewidth=1)
+        axes.scatter(x, y, s=9, color=GOOD, alpha=0.4, linewidths=0)
+        axes.set(xlabel=x_label, ylabel=y_label)
+
+    return _svg(draw, f"scatter {x_label} {y_label}", (5.4, 4.2))
+
+
 def heat_map(counts: np.ndarray, size: int, x_label: str, y_label: str) -> Markup:
     """A matrix of counts as an image, the more the denser, by the logarithm; its sides count to `size`."""
 
