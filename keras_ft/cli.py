@@ -189,7 +189,7 @@ def index(
     hnsw: Annotated[bool, typer.Option("--hnsw", help="Write index.hnsw too (extra: search).")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write the vectors of a file's texts for a search engine: vectors.npy, items.jsonl and, if wanted, an HNSW index."""
+    """Write the vectors of a file's texts for a search engine: vectors.npy, items.jsonl and, if wanted, index.hnsw."""
     from keras_ft.search.folder import write_index_folder
     from keras_ft.search.items import ItemsFile
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from keras_ft.evaluation.evaluate import evaluate
-from tests.training import language_steps
+from tests.training import embedding_steps, language_steps
 from tests.training.equal_steps import TASK, learn, make_arrays, ragged, tf_engine
 
 FOLDER = Path(__file__).parent / "jax_backend"
@@ -32,6 +32,7 @@ def results(tmp_path_factory) -> Path:
     metrics = evaluate(engine, TASK, arrays.select(np.arange(101)))
     (folder / "metrics.json").write_text(json.dumps(metrics))
     _write_language(folder)
+    _write_embedding(folder)
     return folder
 
 
@@ -42,6 +43,15 @@ def _write_language(folder: Path) -> None:
     np.savez(folder / "language.npz", losses=losses, **engine.state())
     metrics = evaluate(engine, language_steps.TASK, arrays)
     (folder / "language.json").write_text(json.dumps(metrics))
+
+
+def _write_embedding(folder: Path) -> None:
+    """The same of an embedding model."""
+    arrays, engine = embedding_steps.make_arrays(folder / "triplets"), embedding_steps.tf_engine("ragged")
+    losses = embedding_steps.learn(engine, arrays, embedding_steps.ragged(arrays))
+    np.savez(folder / "embedding.npz", losses=losses, **engine.state())
+    metrics = evaluate(engine, embedding_steps.TASK, arrays)
+    (folder / "embedding.json").write_text(json.dumps(metrics))
 
 
 @pytest.mark.slow
