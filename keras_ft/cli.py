@@ -26,6 +26,10 @@ app = typer.Typer(
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Run = Annotated[str, typer.Argument(metavar="RUN", help="A run folder.")]
+TextColumn = Annotated[str, typer.Option("--index-text", metavar="COLUMN", help="The column of the texts.")]
+IdColumn = Annotated[
+    str | None, typer.Option("--index-id", metavar="COLUMN", help="The column of the ids. Default: line numbers.")
+]
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override the recipe: --set train.epochs=1")
 ]
@@ -158,13 +162,39 @@ def export(
     version: Annotated[int | None, typer.Option(help="Default: the next free number.")] = None,
     dtype: Annotated[str, typer.Option(help="float32 or bfloat16.")] = "float32",
     top_k: Annotated[int | None, typer.Option(help="Labels in an answer. Default: all up to 20, else 5.")] = None,
+    index: Annotated[str | None, typer.Option(metavar="FILE", help="Texts for the signature search.")] = None,
+    index_text: TextColumn = "text",
+    index_id: IdColumn = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a verified SavedModel with warm-up requests to MODELS/NAME/N."""
-    from keras_ft.export.export import export as export_run
+    """Write a verified SavedModel with warm-up requests to MODELS/NAME/N.
 
-    folder, found = export_run(run, to, version, dtype, top_k)
+    With --index an embedding model gets the signature `search`, which finds texts of that file.
+    """
+    from keras_ft.export.export import export as export_run
+    from keras_ft.search.items import ItemsFile
+
+    items = ItemsFile(index, index_text, index_id) if index else None
+    folder, found = export_run(run, to, version, dtype, top_k, items)
     _print({"version": folder, **asdict(found)}, as_json, lambda: shown.verification_lines(folder, found))
+
+
+@app.command()
+def index(
+    run: Run,
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A data file of texts.")],
+    to: Annotated[str, typer.Option(metavar="FOLDER", help="Written anew; must be absent or empty.")],
+    index_text: TextColumn = "text",
+    index_id: IdColumn = None,
+    hnsw: Annotated[bool, typer.Option("--hnsw", help="Write index.hnsw too (extra: search).")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write the vectors of a file's texts for a search engine: vectors.npy, items.jsonl and, if wanted, index.hnsw."""
+    from keras_ft.search.folder import write_index_folder
+    from keras_ft.search.items import ItemsFile
+
+    made = write_index_folder(run, ItemsFile(file, index_text, index_id), to, hnsw)
+    _print(made, as_json, lambda: [f"{made['folder']} holds {made['items']:,} vectors of {made['dim']} numbers"])
 
 
 @app.command()

@@ -42,7 +42,7 @@ def evaluate_and_record(evaluator: Evaluator, task: Task, origin: Origin) -> tup
     metrics = measure(task, origin.arrays, recorded(evaluator.evaluated(origin.arrays)))
     columns = {name: np.concatenate([record[name] for record in records]) for name in records[0]}
     order = np.argsort(columns["row"], kind="stable")
-    columns = {name: values[order] for name, values in columns.items()}
+    columns = task.whole_record({name: values[order] for name, values in columns.items()})
     columns["tokens"] = origin.arrays.lengths[columns["row"]].astype(np.int32)
     return metrics, Predictions(describe(task), str(origin), origin.digest, columns)
 

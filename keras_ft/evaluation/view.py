@@ -8,7 +8,7 @@ import numpy as np
 from keras_ft.evaluation.report.page import Section
 
 Columns = dict[str, np.ndarray]
-LOWER_IS_BETTER = ("loss", "perplexity", "mse", "mae")
+LOWER_IS_BETTER = ("loss", "perplexity", "uniformity", "mse", "mae")
 """The metrics of which less is better; of all others more."""
 
 

@@ -1,6 +1,7 @@
 """Every view by the name of its task."""
 
 from keras_ft.evaluation.classification import ClassificationView
+from keras_ft.evaluation.embedding import EmbeddingView
 from keras_ft.evaluation.language import LanguageView
 from keras_ft.evaluation.multilabel import MultilabelView
 from keras_ft.evaluation.predictions import Predictions
@@ -16,6 +17,7 @@ VIEWS: dict[str, type[View]] = {
     "regression": RegressionView,
     "span_qa": SpanQAView,
     "relation": RelationView,
+    "embedding": EmbeddingView,
     "causal_lm": LanguageView,
     "text2text": LanguageView,
     "dialogue": LanguageView,

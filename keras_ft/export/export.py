@@ -3,6 +3,8 @@
 import os
 import re
 import shutil
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import tensorflow as tf
@@ -14,6 +16,11 @@ from keras_ft.export.verify import Verification, record_expected, verify
 from keras_ft.export.warmup import write_warmup_requests
 from keras_ft.paths import AnyPath, child_folders, is_remote, push, working_folder
 from keras_ft.run_folder import RunFolder
+from keras_ft.search.expected import expected_search
+from keras_ft.search.index import SearchIndex, read_index
+from keras_ft.search.items import ItemsFile
+from keras_ft.search.vectors import TextVectors
+from keras_ft.shown import to_stderr
 from keras_ft.tasks.base import AnsweringTask
 from keras_ft.tasks.language import LanguageTask
 from keras_ft.tasks.model import TrainedModel, load_model
@@ -23,7 +30,13 @@ DTYPES = ("float32", "bfloat16")
 
 
 def export(
-    run: AnyPath, to: AnyPath, version: int | None = None, dtype: str = "float32", top_k: int | None = None
+    run: AnyPath,
+    to: AnyPath,
+    version: int | None = None,
+    dtype: str = "float32",
+    top_k: int | None = None,
+    items: ItemsFile | None = None,
+    tell: Callable[[str], None] = to_stderr,
 ) -> tuple[str, Verification]:
     """Write, verify and only then name a version, so that a server that watches the folder never sees half of one.
 
@@ -36,6 +49,8 @@ def export(
         version: number of the version; the next free one if not given.
         dtype: `float32` or `bfloat16`.
         top_k: how many labels an answer lists; see `Task.answer`.
+        items: texts that the signature `search` of an embedding model searches; without them it has none.
+        tell: is given a line for the user.
 
     Returns:
         The version's folder and what verification found.
@@ -51,6 +66,8 @@ def export(
     target = version_folder(to, version)
     source = RunFolder.opened(run)
     trained = load_model(source.model)
+    vectors_of = TextVectors(trained, run, dtype) if items else None
+    index = read_index(vectors_of, items, tell) if vectors_of and items else None
     here = working_folder(to) if is_remote(to) else Path(to)
     try:
         here.mkdir(parents=True, exist_ok=True)
@@ -59,10 +76,12 @@ def export(
     number = target.rsplit("/", 1)[-1]
     scratch = here / f".exporting-{number}-{os.getpid()}"
     try:
-        _write(trained, scratch, dtype, top_k)
+        _write(trained, scratch, dtype, top_k, index)
         samples = read_samples(source.model, trained.task)
-        write_warmup_requests(scratch, _name(to), trained.task, samples)
-        _record_answers(trained, scratch, dtype, top_k, samples)
+        others = {"search": {"text": samples["text"][:1], "k": [-1]}} if index else {}
+        write_warmup_requests(scratch, _name(to), trained.task, samples, others)
+        searched = partial(expected_search, vectors_of, index) if vectors_of and index else None
+        _record_answers(trained, scratch, dtype, top_k, samples, searched)
         found = verify(scratch)
         if is_remote(to):
             push(scratch, target, last=["saved_model.pb"])
@@ -73,9 +92,9 @@ def export(
     return target, found
 
 
-def _write(trained: TrainedModel, scratch: Path, dtype: str, top_k: int | None) -> None:
+def _write(trained: TrainedModel, scratch: Path, dtype: str, top_k: int | None, index: SearchIndex | None) -> None:
     try:
-        write_saved_model(trained, scratch, dtype, top_k)
+        write_saved_model(trained, scratch, dtype, top_k, index)
     except (OSError, tf.errors.OpError) as error:
         reason = " ".join(str(error).split())[:200]
         raise WorkError(f"{scratch.parent} cannot be written ({reason}); check its rights and the free space") from None
@@ -122,7 +141,12 @@ def _free_version(to: AnyPath, version: int | None) -> int:
 
 
 def _record_answers(
-    trained: TrainedModel, folder: Path, dtype: str, top_k: int | None, samples: dict[str, list]
+    trained: TrainedModel,
+    folder: Path,
+    dtype: str,
+    top_k: int | None,
+    samples: dict[str, list],
+    searched: Callable[[list[str]], tuple[dict[str, list], dict[str, list]]] | None,
 ) -> None:
     """What the Python model says to the run's sample texts and to hard ones."""
     task = trained.task
@@ -130,4 +154,7 @@ def _record_answers(
         record_expected(folder, dtype, *expected_texts(trained, task, dtype, samples))
         return
     assert isinstance(task, AnsweringTask)
-    record_expected(folder, dtype, *expected_answers(trained, task, dtype, top_k, samples))
+    requests, expected, decisions = expected_answers(trained, task, dtype, top_k, samples)
+    if searched:
+        requests["search"], expected["search"] = searched(requests["serving_default"]["text"])
+    record_expected(folder, dtype, requests, expected, decisions)

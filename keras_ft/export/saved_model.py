@@ -9,7 +9,9 @@ import tensorflow as tf
 
 from keras_ft.evaluation.predictor import answer_texts
 from keras_ft.layers.task_model import ModelView, map_tensors
+from keras_ft.search.index import SearchIndex, search, search_specs
 from keras_ft.tasks.base import AnsweringTask
+from keras_ft.tasks.embedding import Embedding
 from keras_ft.tasks.language import LanguageTask
 from keras_ft.tasks.model import TrainedModel
 from keras_ft.tasks.writing import ASKED, TextWriter, asked_specs, for_writing, request_specs
@@ -28,9 +30,17 @@ class ServedModel(tf.Module):
         dtype: of the stored weights and of the arithmetic; heads stay float32.
         top_k: see `Task.answer`.
         assets: files to be copied into `assets/`.
+        index: what the signature `search` of an embedding model searches, if it is to have one.
     """
 
-    def __init__(self, trained: TrainedModel, dtype: str, top_k: int | None, assets: list[Path]):
+    def __init__(
+        self,
+        trained: TrainedModel,
+        dtype: str,
+        top_k: int | None,
+        assets: list[Path],
+        index: SearchIndex | None = None,
+    ):
         super().__init__(name="served_model")
         self.task = trained.task
         self.tokenizer = trained.pretrained.tokenizer
@@ -45,6 +55,7 @@ class ServedModel(tf.Module):
         self._constants = self.dtype == tf.bfloat16 and small and not self._writes
         self._view = map_tensors(view, self._own)
         self._top_k = top_k
+        self.index = index
 
     def signatures(self) -> dict[str, Any]:
         """`serving_default`, the same under the task's name, and the task's further ones.
@@ -61,7 +72,8 @@ class ServedModel(tf.Module):
 
             default = _compiled(requests, answer)
             others = {name: _compiled(specs, answer) for name, specs in task.other_requests().items()}
-            return {tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY: default, task.name: default, **others}
+            named = {tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY: default, task.name: default, **others}
+            return named | self._searching()
         default = _compiled(requests, lambda given: writes(self._view, given))
 
         def sample(given: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
@@ -75,6 +87,16 @@ class ServedModel(tf.Module):
             "score": _compiled(
                 request_specs(tuple(texts), task.list_columns), lambda given: writes.score(self._view, given)
             ),
+        }
+
+    def _searching(self) -> dict[str, Any]:
+        """The signature `search` of a model with an index."""
+        task, index = self.task, self.index
+        if index is None:
+            return {}
+        assert isinstance(task, Embedding)
+        return {
+            "search": _compiled(search_specs(), lambda given: search(task, self.tokenizer, self._view, index, given))
         }
 
     def _own(self, name: str, tensor: Any) -> Any:
@@ -108,7 +130,9 @@ def _size_without_tables(view: ModelView) -> int:
     return sum(sizes)
 
 
-def write_saved_model(trained: TrainedModel, folder: Path, dtype: str, top_k: int | None) -> None:
+def write_saved_model(
+    trained: TrainedModel, folder: Path, dtype: str, top_k: int | None, index: SearchIndex | None = None
+) -> None:
     """Write a SavedModel with the vocabulary's files in `assets/`, the task's own assets, and an empty `assets.extra/`.
 
     Args:
@@ -116,6 +140,7 @@ def write_saved_model(trained: TrainedModel, folder: Path, dtype: str, top_k: in
         folder: does not exist yet.
         dtype: `float32` or `bfloat16`.
         top_k: see `Task.answer`.
+        index: see `ServedModel`.
     """
     with tempfile.TemporaryDirectory() as scratch:
         trained.pretrained.tokenizer.save(Path(scratch))
@@ -123,6 +148,6 @@ def write_saved_model(trained: TrainedModel, folder: Path, dtype: str, top_k: in
         for name, lines in trained.task.asset_files().items():
             assets.append(Path(scratch) / name)
             assets[-1].write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-        module = ServedModel(trained, dtype, top_k, assets)
+        module = ServedModel(trained, dtype, top_k, assets, index)
         tf.saved_model.save(module, str(folder), signatures=module.signatures())
     (folder / "assets.extra").mkdir()

@@ -14,14 +14,21 @@ WARM_UP_FILE = "assets.extra/tf_serving_warmup_requests"
 BATCH_SIZES = (1, 8, 32)
 
 
-def write_warmup_requests(folder: Path, model_name: str, task: Task, columns: dict[str, list]) -> int:
-    """Write a Predict request of each of a few batch sizes, to `serving_default` and to further signatures.
+def write_warmup_requests(
+    folder: Path,
+    model_name: str,
+    task: Task,
+    columns: dict[str, list],
+    others: dict[str, dict[str, list]] | None = None,
+) -> int:
+    """Write a Predict request of each of a few batch sizes, to `serving_default` and to a task's further signatures.
 
     Args:
         folder: the SavedModel's.
         model_name: as it is served.
         task: of the model.
         columns: sample requests by text column, repeated as needed.
+        others: signatures of the export alone → what one request of it has: strings or whole numbers, by input name.
 
     Returns:
         How many requests were written.
@@ -37,16 +44,16 @@ def write_warmup_requests(folder: Path, model_name: str, task: Task, columns: di
                 repeated = {
                     name: [values[i % len(values)] for i in range(size)] for name, values in asked[signature].items()
                 }
-                log = PredictionLog(
-                    predict_log=PredictLog(request=_request(model_name, signature, tensors(inputs, repeated)))
-                )
-                writer.write(log.SerializeToString())
-    return len(specs) * len(BATCH_SIZES)
+                writer.write(_request(model_name, signature, tensors(inputs, repeated)))
+        for signature, given in (others or {}).items():
+            found = {name: tf.constant(values) for name, values in given.items()}
+            writer.write(_request(model_name, signature, found))
+    return len(specs) * len(BATCH_SIZES) + len(others or {})
 
 
-def _request(model_name: str, signature: str, inputs: dict[str, tf.Tensor]) -> PredictRequest:
+def _request(model_name: str, signature: str, inputs: dict[str, tf.Tensor]) -> bytes:
     request = PredictRequest()
     request.model_spec.name, request.model_spec.signature_name = model_name, signature
     for name, tensor in inputs.items():
         request.inputs[name].CopyFrom(tf.make_tensor_proto(tensor.numpy(), dtype=tensor.dtype))
-    return request
+    return PredictionLog(predict_log=PredictLog(request=request)).SerializeToString()

@@ -36,7 +36,8 @@ class SplitSurvey:
         unreadable: sources that broke off: the message of each.
         rows: numbers by row.
         odd: kind of oddity → its rows.
-        unknown_tokens, continuing_tokens: of all tokens.
+        tokens: without special ones.
+        unknown_tokens, continuing_tokens: of these.
         letters_by_script: `(scripts,)`.
         upper, lower: letters of that case.
         sample: of the texts.
@@ -48,7 +49,7 @@ class SplitSurvey:
         self.unreadable: list[str] = []
         self.rows = RowIndex()
         self.odd: defaultdict[str, Tally] = defaultdict(Tally)
-        self.unknown_tokens = self.continuing_tokens = self.upper = self.lower = 0
+        self.tokens = self.unknown_tokens = self.continuing_tokens = self.upper = self.lower = 0
         self.letters_by_script = np.zeros(len(script_names()), np.int64)
         self.sample = Sample(SAMPLE)
         self._answer_numbers = answer_numbers
@@ -89,6 +90,7 @@ class SplitSurvey:
         )
 
     def _add_empty_and_unknown(self, rows: Rows, texts: list[str], normal: list[str], tokens: Tokens) -> None:
+        self.tokens += int(tokens.in_text.sum())
         self.unknown_tokens += int(tokens.unknown.sum())
         self.continuing_tokens += tokens.continuing
         for i, some in enumerate(normal):
@@ -131,10 +133,11 @@ def survey_split(
 
 
 def _texts(kind: type[Task], rows: Rows) -> list[str]:
-    """The text columns of each row joined."""
-    parts = [rows.columns[name] for name in kind.feature_columns if name not in kind.optional_columns]
-    texts = [["\n".join(value) if isinstance(value, list) else value for value in part] for part in parts]
-    return texts[0] if len(texts) == 1 else ["\n".join(part) for part in zip(*texts, strict=True)]
+    """The text columns of each row joined; where all may be empty, those that are there."""
+    required = [name for name in kind.feature_columns if name not in kind.optional_columns]
+    parts = [rows.columns[name] for name in required or kind.feature_columns if name in rows.columns]
+    texts = [["\n".join(value) if isinstance(value, list) else value or "" for value in part] for part in parts]
+    return texts[0] if len(texts) == 1 else ["\n".join(filter(None, part)) for part in zip(*texts, strict=True)]
 
 
 def _readable(

@@ -31,8 +31,7 @@ def statistics(survey: Survey) -> dict[str, dict[str, Any]]:
 
 def _of_split(survey: Survey, split: SplitSurvey) -> dict[str, Any]:
     rows = split.rows
-    special = 1 + len(survey.kind.feature_columns)
-    tokens = int(rows.length.sum()) - special * len(rows)
+    tokens = split.tokens
     return {
         "records": split.columns.records,
         "rows": len(rows),

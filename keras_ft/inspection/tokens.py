@@ -47,7 +47,7 @@ def counter_of(kind: type[Task], options: Any, pretrained: Pretrained) -> Counte
     framing = kind.framing(options, UNCUT)
     if framing is not None:
         return FramedTokenCounter(framing, pretrained.tokenizer)
-    return TokenCounter(pretrained.tokenizer, kind.feature_columns)
+    return TokenCounter(pretrained.tokenizer, kind.feature_columns, apart=kind.texts_apart)
 
 
 class _Kinds(NamedTuple):
@@ -84,10 +84,16 @@ class FramedTokenCounter:
 
 
 class TokenCounter:
-    """Counts the tokens of [CLS] a [SEP], or of [CLS] a [SEP] b [SEP], or as the vocabulary frames texts."""
+    """Counts the tokens of [CLS] a [SEP], or of [CLS] a [SEP] b [SEP], or as the vocabulary frames texts.
 
-    def __init__(self, tokenizer: Tokenizer, columns: tuple[str, ...]):
-        self._columns = columns
+    Args:
+        tokenizer: of the backbone.
+        columns: of the texts; a row may lack some.
+        apart: whether each text is a sequence of its own; the longest then is what a row's length is.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, columns: tuple[str, ...], apart: bool = False):
+        self._columns, self._apart = columns, apart
 
         @tf.function(autograph=False)
         def tokenize(texts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -97,19 +103,22 @@ class TokenCounter:
         self._tokenize = tokenize.get_concrete_function(tf.TensorSpec([None], tf.string))
         vocabulary = tokenizer.vocabulary
         self._kinds = _kinds_of(tokenizer)
-        between = vocabulary.between_ids * (len(columns) - 1)
-        self._special = len(vocabulary.begin_ids + between + vocabulary.end_ids)
+        self._between = len(vocabulary.between_ids)
+        self._frame = len(vocabulary.begin_ids + vocabulary.end_ids)
 
     def __call__(self, rows: Rows) -> Tokens:
         """Count."""
-        columns = [rows.columns[name] for name in self._columns]
-        in_text = np.zeros(len(columns[0]), np.int64)
-        unknown = np.zeros_like(in_text)
+        in_text = np.zeros(len(rows), np.int64)
+        longest, unknown, num_texts = (np.zeros_like(in_text) for _ in range(3))
         continuing = 0
-        for texts in columns:
-            ids, lengths = (tensor.numpy() for tensor in self._tokenize(tf.constant(texts, tf.string)))
+        for texts in (rows.columns[name] for name in self._columns if name in rows.columns):
+            given = [text or "" for text in texts]
+            ids, lengths = (tensor.numpy() for tensor in self._tokenize(tf.constant(given, tf.string)))
             row = np.repeat(np.arange(len(texts)), lengths)
             in_text += lengths
-            unknown += np.bincount(row[ids == self._kinds.unknown], minlength=len(texts))
+            longest = np.maximum(longest, lengths)
+            num_texts += [text is not None for text in texts]
+            unknown += np.bincount(row[ids == self._kinds.unknown], minlength=len(given))
             continuing += int(np.count_nonzero(self._kinds.continues[ids]))
-        return Tokens(in_text + self._special, in_text, unknown, continuing)
+        framed = self._frame if self._apart else self._frame + self._between * np.maximum(num_texts - 1, 0)
+        return Tokens((longest if self._apart else in_text) + framed, in_text, unknown, continuing)

@@ -53,6 +53,7 @@ class Task(ABC):
             those features of `Sequences` that are kept.
         kept_texts: texts that are kept with each example for `metrics` and `calibrate`, as `texts_to_keep` gives them.
         several_sequences: whether an example may be several sequences.
+        texts_apart: whether each text of a row is a sequence of its own.
         output_axes: of what is `kept` of the outputs, where it is not that of examples.
         families: of the backbones that it can be learned with.
         num_special: special tokens that are put round the texts of an example.
@@ -71,12 +72,13 @@ class Task(ABC):
     file_columns: ClassVar[tuple[str, ...]] = ()
     kept_texts: ClassVar[tuple[str, ...]] = ()
     several_sequences: ClassVar[bool] = False
+    texts_apart: ClassVar[bool] = False
     output_axes: ClassVar[dict[str, Axis]] = {}
     families: ClassVar[tuple[str, ...]]
     axes: ClassVar[dict[str, Axis]]
     num_special: ClassVar[int] = 0
     tokens_at_once: ClassVar[int | None] = None
-    main_metric: ClassVar[str]
+    main_metric: str
 
     @classmethod
     def variant(cls, settings: Mapping[str, Any]) -> "type[Task]":
@@ -167,6 +169,11 @@ class Task(ABC):
     def extra_weights(self) -> dict[str, tuple[int, ...]]:
         """Trainable weights besides the head's kernel and bias: name → shape; they begin at 0. In a view: `extra`."""
         return {}
+
+    @property
+    def contrasts_examples(self) -> bool:
+        """Whether `loss` holds an example against the others of its micro-batch, whose size then matters."""
+        return False
 
     def asset_files(self) -> dict[str, list[str]]:
         """Text files for an export's `assets/`: name → lines."""
@@ -273,6 +280,10 @@ class Task(ABC):
             targets: of the same examples.
             losses: `(examples,)`.
         """
+
+    def whole_record(self, columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """What is kept of a split, made of what `record` gave of all its examples in their order; here just that."""
+        return columns
 
 
 class AnsweringTask(Task):

@@ -11,6 +11,7 @@ from keras_ft.tasks.base import Task
 from keras_ft.tasks.causal_lm import CausalLM
 from keras_ft.tasks.classification import Classification
 from keras_ft.tasks.dialogue import Dialogue
+from keras_ft.tasks.embedding import Embedding
 from keras_ft.tasks.multilabel import Multilabel
 from keras_ft.tasks.pair import Pair
 from keras_ft.tasks.regression import Regression
@@ -25,6 +26,7 @@ KINDS: tuple[type[Task], ...] = (
     Regression,
     Relation,
     SpanQA,
+    Embedding,
     CausalLM,
     Text2Text,
     Dialogue,

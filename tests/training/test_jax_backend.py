@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from keras_ft.evaluation.evaluate import evaluate
-from tests.training import language_steps, pooled_steps, span_qa_steps
+from tests.training import embedding_steps, language_steps, pooled_steps, span_qa_steps
 from tests.training.equal_steps import TASK, learn, make_arrays, ragged, tf_engine
 
 FOLDER = Path(__file__).parent / "jax_backend"
@@ -35,6 +35,7 @@ def results(tmp_path_factory) -> Path:
     for name, task in pooled_steps.TASKS.items():
         _write_pooled(name, task, folder)
     _write_span_qa(folder)
+    _write_embedding(folder)
     return folder
 
 
@@ -61,6 +62,15 @@ def _write_span_qa(folder: Path) -> None:
     losses = span_qa_steps.learn(engine, arrays, span_qa_steps.ragged(arrays))
     np.savez(folder / "span_qa.npz", losses=losses, **engine.state())
     (folder / "span_qa.json").write_text(json.dumps(evaluate(engine, span_qa_steps.TASK, arrays)))
+
+
+def _write_embedding(folder: Path) -> None:
+    """The same of an embedding model."""
+    arrays, engine = embedding_steps.make_arrays(folder / "triplets"), embedding_steps.tf_engine("ragged")
+    losses = embedding_steps.learn(engine, arrays, embedding_steps.ragged(arrays))
+    np.savez(folder / "embedding.npz", losses=losses, **engine.state())
+    metrics = evaluate(engine, embedding_steps.TASK, arrays)
+    (folder / "embedding.json").write_text(json.dumps(metrics))
 
 
 @pytest.mark.slow
