@@ -19,6 +19,11 @@ class LanguageView(View):
         """Not where texts are joined to blocks."""
         return not self.task.get("blocks", False)
 
+    @property
+    def limit_text(self) -> str:
+        """What `data.max_length` means."""
+        return super().limit_text if self.cuts_texts else "texts are joined and cut into blocks."
+
     def mistakes(self, columns: Columns, count: int) -> np.ndarray:
         """The examples with the highest loss a token."""
         return np.argsort(-columns["loss"], kind="stable")[:count]

@@ -34,6 +34,11 @@ class View(ABC):
         """Whether the end of a text that is too long is lost."""
         return True
 
+    @property
+    def limit_text(self) -> str:
+        """What `data.max_length` means."""
+        return "what is longer is cut there."
+
     @abstractmethod
     def mistakes(self, columns: Columns, count: int) -> np.ndarray:
         """The rows of at most `count` wrong answers, the highest loss first."""
@@ -62,3 +67,7 @@ class View(ABC):
     @abstractmethod
     def describe_mistake(self, columns: Columns, row: int) -> list[tuple[str, str]]:
         """What stands beside the text of a mistake: name and value."""
+
+    def mistake_facts(self, columns: Columns, row: int, texts: dict[str, str]) -> list[tuple[str, str]]:
+        """The same where its texts are known, by column; their ends may be lacking."""
+        return self.describe_mistake(columns, row)

@@ -3,10 +3,12 @@
 from keras_ft.evaluation.classification import ClassificationView
 from keras_ft.evaluation.language import LanguageView
 from keras_ft.evaluation.predictions import Predictions
+from keras_ft.evaluation.tagging import TaggingView
 from keras_ft.evaluation.view import View
 
 VIEWS: dict[str, type[View]] = {
     "classification": ClassificationView,
+    "tagging": TaggingView,
     "causal_lm": LanguageView,
     "text2text": LanguageView,
     "dialogue": LanguageView,

@@ -130,7 +130,8 @@ def survey_split(
 
 def _texts(kind: type[Task], rows: Rows) -> list[str]:
     """The text columns of each row joined."""
-    parts = [rows.columns[name] for name in kind.feature_columns if name not in kind.optional_columns]
+    optional = () if kind.file_columns else kind.optional_columns  # what `read_row` makes is there
+    parts = [rows.columns[name] for name in kind.feature_columns if name not in optional]
     texts = [["\n".join(value) if isinstance(value, list) else value for value in part] for part in parts]
     return texts[0] if len(texts) == 1 else ["\n".join(part) for part in zip(*texts, strict=True)]
 

@@ -11,9 +11,10 @@ from keras_ft.tasks.base import Task
 from keras_ft.tasks.causal_lm import CausalLM
 from keras_ft.tasks.classification import Classification
 from keras_ft.tasks.dialogue import Dialogue
+from keras_ft.tasks.tagging import Tagging
 from keras_ft.tasks.text2text import Text2Text
 
-TASKS: dict[str, type[Task]] = {kind.name: kind for kind in (Classification, CausalLM, Text2Text, Dialogue)}
+TASKS: dict[str, type[Task]] = {kind.name: kind for kind in (Classification, Tagging, CausalLM, Text2Text, Dialogue)}
 
 
 def task_class(name: str) -> type[Task]:

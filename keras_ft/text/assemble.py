@@ -8,6 +8,7 @@ import tensorflow as tf
 from keras_ft.errors import RequestError
 from keras_ft.text.ranges import ranges
 from keras_ft.text.vocabulary import Vocabulary
+from keras_ft.text.windows import Windows, windows
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,41 @@ def single(ids: tf.RaggedTensor, vocabulary: Vocabulary, max_length: int) -> Seq
     end = tf.size(pool, tf.int64) - 1
     sequences, _ = _lay_out(pool, starts=[0 * one, 1 + ids.row_starts(), end * one], counts=[one, kept, one])
     return Sequences(sequences, tf.zeros_like(sequences), lengths > room)
+
+
+def single_in_windows(
+    ids: tf.RaggedTensor, vocabulary: Vocabulary, max_length: int, stride: int
+) -> tuple[Sequences, Windows, tf.Tensor]:
+    """[CLS] a [SEP], of a long text several, each of a part that overlaps with its neighbours'.
+
+    Args:
+        ids: int32 `[N, None]`.
+        vocabulary: says which ids [CLS] and [SEP] have.
+        max_length: tokens in a sequence, [CLS] and [SEP] included.
+        stride: tokens that two neighbours share.
+
+    Returns:
+        The sequences; where their windows lie; and for each of their tokens `[T]` int64 its number among those of
+        `ids`, -1 of [CLS] and [SEP].
+
+    Raises:
+        RequestError: max_length leaves no room for [CLS] and [SEP].
+    """
+    room = _room(max_length, 2)
+    if room < 1:
+        raise RequestError(f"max_length {max_length} is too small: [CLS] and [SEP] leave no room for a text")
+    ids = ids.with_row_splits_dtype(tf.int64)
+    lengths = ids.row_lengths()
+    cut = windows(lengths, tf.fill(tf.shape(lengths), tf.constant(room, tf.int64)), stride)
+    one = tf.ones_like(cut.length)  # (windows,)
+    pool = tf.concat([[vocabulary.cls_id], ids.values, [vocabulary.sep_id]], 0)
+    end = tf.size(pool, tf.int64) - 1
+    begin = 1 + tf.gather(ids.row_starts(), cut.text) + cut.start
+    sequences, source = _lay_out(pool, starts=[0 * one, begin, end * one], counts=[one, cut.length, one])
+    whole = tf.zeros_like(lengths, tf.bool)
+    start = tf.cast(cut.start, tf.int32)
+    framed = Sequences(sequences, tf.zeros_like(sequences), whole, cut.counts, start)
+    return framed, cut, tf.where(source == end, tf.constant(-1, tf.int64), source - 1)
 
 
 def pair(a: tf.RaggedTensor, b: tf.RaggedTensor, vocabulary: Vocabulary, max_length: int) -> Sequences:

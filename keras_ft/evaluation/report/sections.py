@@ -95,8 +95,8 @@ def mistakes(facts: Facts) -> Section:
         return Section(facts.view.mistakes_title, [Paragraph(text)])
     columns = facts.predictions.columns
     items = [
-        (mistake["texts"], [*facts.view.describe_mistake(columns, mistake["row"]), ("row", str(mistake["row"]))])
-        for mistake in facts.mistakes
+        (texts, [*facts.view.mistake_facts(columns, row, texts), ("row", str(row))])
+        for row, texts in ((mistake["row"], mistake["texts"]) for mistake in facts.mistakes)
     ]
     text = f"{facts.view.mistakes_text} Rows count from 0."
     return Section(facts.view.mistakes_title, [Paragraph(text), Quotes(items)])
@@ -127,10 +127,7 @@ def lengths(facts: Facts) -> Section:
         "Lengths",
         [
             Numbers(numbers),
-            Paragraph(
-                f"data.max_length is {limit}{' (the dashed line)' if line else ''}: "
-                + ("what is longer is cut there." if facts.view.cuts_texts else "texts are joined and cut into blocks.")
-            ),
+            Paragraph(f"data.max_length is {limit}{' (the dashed line)' if line else ''}: " + facts.view.limit_text),
             Figure(caption, says, figure),
         ],
     )
