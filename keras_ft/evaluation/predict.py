@@ -66,7 +66,16 @@ def predict(model: AnyPath, texts: list[str], file: str | Path | None) -> Iterat
 
 def _answers(answer: Answer, chunks: Iterable[dict[str, list]]) -> Iterator[dict[str, Any]]:
     for columns in chunks:
-        yield from to_records(answer(columns))
+        yield from map(without_padding, to_records(answer(columns)))
+
+
+def without_padding(answer: dict[str, Any]) -> dict[str, Any]:
+    """An answer that lists entities (`start`, `end`, `label` …) without what pads it to the length of others."""
+    starts = answer.get("start")
+    if not isinstance(starts, list) or "label" not in answer:
+        return answer
+    count = sum(start >= 0 for start in starts)
+    return {name: value[:count] if isinstance(value, list) else value for name, value in answer.items()}
 
 
 def _open(model: AnyPath) -> _Model:

@@ -67,3 +67,7 @@ class View(ABC):
     @abstractmethod
     def describe_mistake(self, columns: Columns, row: int) -> list[tuple[str, str]]:
         """What stands beside the text of a mistake: name and value."""
+
+    def mistake_facts(self, columns: Columns, row: int, texts: dict[str, str]) -> list[tuple[str, str]]:
+        """The same where its texts are known, by column; their ends may be lacking."""
+        return self.describe_mistake(columns, row)

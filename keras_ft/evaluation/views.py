@@ -8,6 +8,7 @@ from keras_ft.evaluation.predictions import Predictions
 from keras_ft.evaluation.regression import RegressionView
 from keras_ft.evaluation.relation import RelationView
 from keras_ft.evaluation.span_qa import SpanQAView
+from keras_ft.evaluation.tagging import TaggingView
 from keras_ft.evaluation.view import View
 
 VIEWS: dict[str, type[View]] = {
@@ -18,6 +19,7 @@ VIEWS: dict[str, type[View]] = {
     "span_qa": SpanQAView,
     "relation": RelationView,
     "embedding": EmbeddingView,
+    "tagging": TaggingView,
     "causal_lm": LanguageView,
     "text2text": LanguageView,
     "dialogue": LanguageView,

@@ -61,8 +61,8 @@ def op_names(graph_def) -> list[str]:
 
 def plain(values: np.ndarray):
     """Nested lists that JSON can hold."""
-    if values.dtype == object:
-        return np.vectorize(lambda b: b.decode("utf-8"), otypes=[object])(values).tolist() if values.size else []
+    if values.dtype == object and values.size:
+        values = np.vectorize(lambda b: b.decode("utf-8"), otypes=[object])(values)
     return values.tolist()
 
 

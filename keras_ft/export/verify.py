@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from keras_ft.errors import RequestError, WorkError
+from keras_ft.export.tipped import without_tipped
 from keras_ft.paths import AnyPath, local_folder
 
 EXPECTED_FILE = "assets.extra/expected_answers.json"
 TOLERANCE = {"float32": 1e-5, "bfloat16": 2e-2}
-# Of texts that a model wrote: rounding may tip one token, and with it all behind it; of answers: another span. In
-# float32 it never should.
-TIPPED_TEXTS = {"float32": 0.0, "bfloat16": 0.5}
+# Of texts that a model wrote, of entities and of answers: rounding may tip one token, and others with it. In float32 it
+# never should.
+MOST_TIPPED = {"float32": 0.0, "bfloat16": 0.5}
 
 
 @dataclass
@@ -97,7 +98,7 @@ def verify(version: AnyPath) -> Verification:
         found = report["answers"][name]
         where = f"{folder} {name}"
         if "decisions" not in expected:
-            answers, found = _without_tipped(answers, found, TIPPED_TEXTS[dtype])
+            answers, found = without_tipped(answers, found, MOST_TIPPED[dtype])
         largest = max(largest, _compare(where, answers, found, decisions, TOLERANCE[dtype]))
     columns = next(iter(expected["requests"].values()))
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
@@ -134,25 +135,6 @@ def _run_session(folder: Path, requests: dict[str, Any]) -> dict[str, Any]:
         reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise WorkError(f"{folder} does not run through a Session, so TF Serving cannot serve it: {reason}")
     return json.loads(done.stdout.strip().splitlines()[-1])
-
-
-def _without_tipped(
-    expected: dict[str, Any], found: dict[str, Any], most: float
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Both answers without the rows whose texts or spans differ, of which there may be so large a share."""
-    decided = ["text"] if "num_tokens" in expected else ["answer", "start", "end"]
-    if not all(name in answers for name in decided for answers in (expected, found)):
-        return expected, found
-    rows = [list(zip(*(answers[name] for name in decided), strict=True)) for answers in (expected, found)]
-    same = [one == other for one, other in zip(*rows, strict=False)]
-    share = same.count(False) / max(1, len(same))
-    if len(rows[0]) != len(rows[1]) or share > most:
-        return expected, found  # to be told apart as any other answer is
-
-    def kept(answers: dict[str, Any]) -> dict[str, Any]:
-        return {name: [value for value, is_same in zip(v, same, strict=True) if is_same] for name, v in answers.items()}
-
-    return kept(expected), kept(found)
 
 
 def _compare(

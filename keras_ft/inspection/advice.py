@@ -51,7 +51,7 @@ def suggestions(survey: Survey) -> list[Suggestion]:
 
 def _max_length(survey: Survey) -> Iterator[Suggestion]:
     lengths, now = survey.train.rows.length, survey.max_length
-    cut = 0 if survey.cut_at is None else int((lengths > survey.cut_at).sum())
+    cut = int((lengths > now).sum()) if survey.cut_at == now else 0  # else rows are joined, or cut into windows
     wanted = int(np.percentile(lengths, 100 * WHOLE, method="inverted_cdf"))
     better = min(-(-wanted // ROUND_TO) * ROUND_TO, survey.positions)
     if now > survey.positions:

@@ -134,7 +134,8 @@ def survey_split(
 
 def _texts(kind: type[Task], rows: Rows) -> list[str]:
     """The text columns of each row joined; where all may be empty, those that are there."""
-    required = [name for name in kind.feature_columns if name not in kind.optional_columns]
+    optional = () if kind.file_columns else kind.optional_columns  # what `read_row` makes is there
+    required = [name for name in kind.feature_columns if name not in optional]
     parts = [rows.columns[name] for name in required or kind.feature_columns if name in rows.columns]
     texts = [["\n".join(value) if isinstance(value, list) else value or "" for value in part] for part in parts]
     return texts[0] if len(texts) == 1 else ["\n".join(filter(None, part)) for part in zip(*texts, strict=True)]

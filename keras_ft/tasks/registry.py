@@ -17,6 +17,7 @@ from keras_ft.tasks.pair import Pair
 from keras_ft.tasks.regression import Regression
 from keras_ft.tasks.relation import Relation
 from keras_ft.tasks.span_qa import SpanQA
+from keras_ft.tasks.tagging import Tagging
 from keras_ft.tasks.text2text import Text2Text
 
 KINDS: tuple[type[Task], ...] = (
@@ -25,6 +26,7 @@ KINDS: tuple[type[Task], ...] = (
     Pair,
     Regression,
     Relation,
+    Tagging,
     SpanQA,
     Embedding,
     CausalLM,

@@ -8,6 +8,7 @@ import tensorflow as tf
 from keras_ft.errors import RequestError
 from keras_ft.text.framing import Framing
 from keras_ft.text.ranges import ranges
+from keras_ft.text.windows import Windows, windows
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,45 @@ def single(ids: tf.RaggedTensor, vocabulary: Framing, max_length: int) -> Sequen
         counts=[len(begin) * one, kept, len(behind) * one],
     )
     return Sequences(sequences, tf.zeros_like(sequences), lengths > room)
+
+
+def single_in_windows(
+    ids: tf.RaggedTensor, vocabulary: Framing, max_length: int, stride: int
+) -> tuple[Sequences, Windows, tf.Tensor]:
+    """[CLS] a [SEP], or as the vocabulary has it; of a long text several, of parts that overlap.
+
+    Args:
+        ids: int32 `[N, None]`.
+        vocabulary: says what frames a text.
+        max_length: tokens in a sequence, those of the frame included.
+        stride: tokens that two neighbours share.
+
+    Returns:
+        The sequences; where their windows lie; and for each of their tokens `[T]` int64 its number among those of
+        `ids`, -1 of the frame.
+
+    Raises:
+        RequestError: max_length leaves no room for [CLS] and [SEP].
+    """
+    begin, behind = vocabulary.begin_ids, vocabulary.end_ids
+    room = _room(max_length, len(begin + behind))
+    if room < 1:
+        raise RequestError(f"max_length {max_length} is too small: [CLS] and [SEP] leave no room for a text")
+    ids = ids.with_row_splits_dtype(tf.int64)
+    lengths = ids.row_lengths()
+    cut = windows(lengths, tf.fill(tf.shape(lengths), tf.constant(room, tf.int64)), stride)
+    one = tf.ones_like(cut.length)  # (windows,)
+    pool = tf.concat([_ids(begin), ids.values, _ids(behind)], 0)
+    end = tf.size(pool, tf.int64) - len(behind)
+    sequences, source = _lay_out(
+        pool,
+        starts=[0 * one, len(begin) + tf.gather(ids.row_starts(), cut.text) + cut.start, end * one],
+        counts=[len(begin) * one, cut.length, len(behind) * one],
+    )
+    whole = tf.zeros_like(lengths, tf.bool)
+    framed = Sequences(sequences, tf.zeros_like(sequences), whole, cut.counts, tf.cast(cut.start, tf.int32))
+    of_text = (source >= len(begin)) & (source < end)
+    return framed, cut, tf.where(of_text, source - len(begin), tf.constant(-1, tf.int64))
 
 
 def pair(a: tf.RaggedTensor, b: tf.RaggedTensor, vocabulary: Framing, max_length: int) -> Sequences:

@@ -95,8 +95,8 @@ def mistakes(facts: Facts) -> Section:
         return Section(facts.view.mistakes_title, [Paragraph(text)])
     columns = facts.predictions.columns
     items = [
-        (mistake["texts"], [*facts.view.describe_mistake(columns, mistake["row"]), ("row", str(mistake["row"]))])
-        for mistake in facts.mistakes
+        (texts, [*facts.view.mistake_facts(columns, row, texts), ("row", str(row))])
+        for row, texts in ((mistake["row"], mistake["texts"]) for mistake in facts.mistakes)
     ]
     text = f"{facts.view.mistakes_text} Rows count from 0."
     return Section(facts.view.mistakes_title, [Paragraph(text), Quotes(items)])
