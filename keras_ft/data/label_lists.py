@@ -22,8 +22,8 @@ def label_list(value: Any, separator: str, where: str) -> tuple[str, ...]:
     if isinstance(value, str):
         value = _split(value, separator, where)
     elif not isinstance(value, list | tuple):
-        shown = f"{str(value)[:40]} (a {type(value).__name__})"
-        raise RequestError(f'{where}: the labels are {shown}, not a list; write ["joy", "love"], or [] for none')
+        shown = f"({str(value)[:40]}, a {type(value).__name__})"
+        raise RequestError(f'{where}: the labels are no list {shown}; write ["joy", "love"], or [] for none')
     names = {label_text(item, where) for item in value}
     if "" in names:
         raise RequestError(f"{where}: a label is an empty string; leave it out, or write [] for none")

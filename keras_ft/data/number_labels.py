@@ -29,8 +29,8 @@ def label_number(value: Any, where: str) -> float:
     elif isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool):
         number = float(value)
     if number is None or not abs(number) <= LARGEST:  # NaN is not
-        advice = " such as 4.5" if isinstance(value, str) and "," in value else ""
-        raise RequestError(f"{where}: the label is {str(value)[:40]!r}; it should be a finite number{advice}")
+        shown = repr(value) if isinstance(value, str) else f"{value}, a {type(value).__name__}"
+        raise RequestError(f"{where}: the label is no finite number ({shown[:40]}); write one such as 4.5")
     return number
 
 

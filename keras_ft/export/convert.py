@@ -17,6 +17,7 @@ from keras_ft.presets.load import load_pretrained
 from keras_ft.run_folder import RunFolder
 from keras_ft.tasks.classification import Classification
 from keras_ft.tasks.model import TrainedModel, load_model
+from keras_ft.tasks.pair import Pair
 
 Writer = Callable[[TrainedModel, Classification, Path], list[str]]
 Checker = Callable[[TrainedModel, Classification, Path], None]
@@ -64,8 +65,9 @@ def convert(run: AnyPath, to: AnyPath, format: str) -> Conversion:
         raise RequestError(f"--to {to} is not empty; give another folder, or empty it")
     trained = load_model(RunFolder.opened(run).model)
     task = trained.task
-    if type(task) is not Classification:  # heads of tasks made from it read other states
-        raise RequestError(f"{run} is a {task.name} run; classification runs can be converted")
+    if type(task) not in (Classification, Pair):  # heads of other tasks made from these read other states
+        raise RequestError(f"{run} is a {task.name} run; runs of classification and pair can be converted")
+    assert isinstance(task, Classification)
     write, check = FORMATS[format]
     target = to.resolve()
     scratch = target.parent / f".converting-{target.name}-{os.getpid()}"

@@ -24,6 +24,7 @@ from keras_ft.tasks.model import load_model
 from keras_ft.tasks.samples import HARD_TEXTS
 from keras_ft.training.train import train
 from tests.tiny import write_recipe
+from tests.tiny_pooled import write_pooled_recipe
 
 
 @pytest.fixture(scope="module")
@@ -236,3 +237,20 @@ def test_a_folder_that_reads_back_differently_is_not_written(tiny_run, tmp_path,
         with pytest.raises(WorkError, match=message):
             convert(tiny_run, tmp_path / "out", "hugging-face")
     assert os.listdir(tmp_path) == []
+
+
+def test_a_pair_keeps_its_segments_in_the_hugging_face_folder(tmp_path):
+    recipe = write_pooled_recipe(tmp_path, "pair", epochs=1)
+    train(load_recipe(recipe), tmp_path / "run", tell=lambda line: None)
+    trained = load_model(tmp_path / "run" / "model")
+    convert(tmp_path / "run", tmp_path / "out", "hugging-face")
+    tokenizer = Tokenizer.from_file(str(tmp_path / "out" / "tokenizer.json"))
+    tokenizer.enable_truncation(trained.task.max_length)
+    texts = HARD_TEXTS, HARD_TEXTS[::-1]
+    columns = dict(zip(("text_a", "text_b"), map(tf.constant, texts), strict=True))
+    ours = trained.task.features(trained.pretrained.tokenizer, columns)
+    encodings = tokenizer.encode_batch(list(zip(*texts, strict=True)))
+    assert [encoding.ids for encoding in encodings] == ours.ids.to_list()
+    assert [encoding.type_ids for encoding in encodings] == ours.segments.to_list()
+    config = json.loads((tmp_path / "out" / "tokenizer_config.json").read_text())
+    assert "token_type_ids" in config["model_input_names"]  # transformers gives no segments otherwise
