@@ -1,7 +1,7 @@
 """Windows, targets, answers and thresholds of span_qa, against plain statements of what they should be."""
 
-import itertools
 import json
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -70,7 +70,7 @@ def test_every_answer_is_what_stands_at_its_offsets_and_the_best_of_all_spans(as
     answers = {name: tensor.numpy() for name, tensor in answers.items()}
     splits, counts = found["splits"].numpy(), found["counts"].numpy()
     places = np.stack([found["start"], found["end"]], axis=1)
-    windows = [(logits.numpy()[a:b], places[a:b]) for a, b in itertools.pairwise(splits)]
+    windows = [(logits.numpy()[a:b], places[a:b]) for a, b in pairwise(splits)]
     first = 0
     for i, context in enumerate(contexts):
         expected = best_of(windows[first : first + counts[i]], 4)
