@@ -44,7 +44,7 @@ def train(model: torch.nn.Module, examples: list[Example], head: Any, it: Qualit
     optimizer = torch.optim.AdamW(groups, lr=it.learning_rate, fused=True)
     schedule = get_linear_schedule_with_warmup(optimizer, round(WARMUP * len(batches)), len(batches))
     model.train()
-    started, losses = time.perf_counter(), []
+    started, losses = time.process_time(), []
     for step, places in enumerate(batches, 1):
         loss = model(**head.collate([examples[i] for i in places])).loss
         loss.backward()
@@ -54,7 +54,7 @@ def train(model: torch.nn.Module, examples: list[Example], head: Any, it: Qualit
         optimizer.zero_grad()
         losses.append(loss.item())
         if step % STEPS_TOLD == 0 or step == len(batches):
-            spent, mean_loss = time.perf_counter() - started, np.mean(losses[-STEPS_TOLD:])
+            spent, mean_loss = time.process_time() - started, np.mean(losses[-STEPS_TOLD:])
             print(f"step {step}/{len(batches)}, loss {mean_loss:.4f}, {spent:.0f} s", file=sys.stderr, flush=True)
 
 
@@ -80,15 +80,15 @@ def main(name: str, seed: int, folder: str, out: Path, threads: int) -> None:
     head = HEADS[it.task](AutoTokenizer.from_pretrained(folder), rows_of(name, "train"), it.max_length)
     model = head.model(folder)
     examples = head.encode(rows_of(name, "train"), training=True)
-    started = time.perf_counter()
+    started = time.process_time()
     train(model, examples, head, it, seed)
-    seconds = {"train": time.perf_counter() - started}
+    seconds = {"train": time.process_time() - started}
     said = {}
     for split in (*(["validation"] if head.chooses else []), "test"):
-        started, rows = time.perf_counter(), rows_of(name, split)
+        started, rows = time.process_time(), rows_of(name, split)
         encoded = head.encode(rows, training=False)
         said[split] = head.answers(rows, encoded, outputs_of(model, encoded, head))
-        seconds[split] = time.perf_counter() - started
+        seconds[split] = time.process_time() - started
     versions = {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__}
     versions["transformers"] = transformers.__version__
     found = {"said": said, "labels": head.labels, "examples": len(examples), "seconds": seconds, "versions": versions}
