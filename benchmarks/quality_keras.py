@@ -8,8 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 from quality_data import BATCH_SIZE, CLIP_NORM, DROPOUT, SETS, WARMUP, WEIGHT_DECAY, WINDOW_STRIDE, Row
+
+from keras_ft.evaluation.predictions import Predictions
 
 ROOT = Path(__file__).resolve().parents[1]
 OPTIONS: dict[str, dict[str, Any]] = {"squad": {"stride": WINDOW_STRIDE}}  # of the tasks, where not the default
@@ -54,16 +57,16 @@ def train(name: str, seed: int, files: dict[str, Path], folder: Path) -> dict[st
 
 def answers(name: str, test: Path, rows: list[Row], folder: Path) -> list[Any]:
     """What the run says of each row of the test file, as `quality_metrics.score` reads it."""
+    if SETS[name].task == "multilabel":  # `predict` lists the best labels alone
+        recorded = Predictions.read(folder / "run" / "predictions" / "test.npz")
+        names = np.array(recorded.task["labels"])
+        return [names[given].tolist() for given in recorded.columns["predicted"]]
     said = json.loads(_keras_ft("predict", str(folder / "run"), "--input", str(test), "--json"))["answers"]
     return [READ[SETS[name].task](answer, row) for answer, row in zip(said, rows, strict=True)]
 
 
 def _label(answer: dict[str, Any], row: Row) -> str:
     return answer["label"]
-
-
-def _labels(answer: dict[str, Any], row: Row) -> list[str]:
-    return answer["labels"]
 
 
 def _number(answer: dict[str, Any], row: Row) -> float:
@@ -82,7 +85,6 @@ READ: dict[str, Callable[[dict[str, Any], Row], Any]] = {
     "classification": _label,
     "pair": _label,
     "relation": _label,
-    "multilabel": _labels,
     "regression": _number,
     "tagging": _tags,
     "span_qa": _answer,

@@ -15,7 +15,7 @@ import numpy as np
 import quality_keras
 from quality_data import SETS, Row, rows_of, settings_of, write_rows
 from quality_metrics import score
-from quality_thresholds import label_thresholds, null_threshold
+from quality_thresholds import null_threshold
 from report import PACKAGES, RESULTS
 
 SIDES = ("keras_ft", "transformers")
@@ -81,9 +81,11 @@ def answers_of(name: str, said: dict[str, list], labels: list[str]) -> tuple[lis
         labels: in the order of what was said.
     """
     if SETS[name].task == "multilabel":
+        from keras_ft.tasks.thresholds import choose_thresholds
+
         gold = [[label in row["labels"] for label in labels] for row in rows_of(name, "validation")]
-        thresholds = label_thresholds(np.array(said["validation"]), np.array(gold, dtype=int))
-        given = np.array(said["test"]) >= thresholds  # (rows, labels)
+        thresholds = choose_thresholds(np.array(said["validation"], np.float32), np.array(gold)).by_label
+        given = np.array(said["test"], np.float32) >= thresholds  # (rows, labels)
         answers = [[label for label, is_given in zip(labels, row, strict=True) if is_given] for row in given]
         return answers, {"thresholds": dict(zip(labels, thresholds.tolist(), strict=True))}
     if SETS[name].task == "span_qa":

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sklearn.metrics import f1_score
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 
@@ -50,24 +49,6 @@ def test_a_relation_in_the_wrong_direction_is_claimed_and_not_found(metrics):
 )
 def test_answers_score_as_squad_scores_them(metrics, golds, answer, exact, f1):
     assert metrics.answer_score(golds, answer) == pytest.approx((exact, f1))
-
-
-def test_a_threshold_has_the_best_f1_there_is(thresholds):
-    random = np.random.default_rng(0)
-    scores = random.random(60).round(1)  # with ties, which cannot be parted
-    gold = (random.random(60) < scores).astype(int)
-    found = f1_score(gold, scores >= thresholds.best_threshold(scores, gold))
-    assert found == max(f1_score(gold, scores >= bound) for bound in np.unique(scores))
-
-
-def test_a_rare_label_has_the_threshold_of_all(thresholds):
-    random = np.random.default_rng(1)
-    scores = random.random((200, 3))
-    gold = (random.random((200, 3)) < scores * [1.0, 0.5, 0.0]).astype(int)
-    gold[0, 2] = 1
-    found = thresholds.label_thresholds(scores, gold)
-    assert found[2] == thresholds.best_threshold(scores.ravel(), gold.ravel())
-    assert found[1] == thresholds.best_threshold(scores[:, 1], gold[:, 1]) != found[2]
 
 
 def test_no_answer_is_given_where_that_scores_best(thresholds, metrics):
