@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import yaml
-from quality_data import BATCH_SIZE, CLIP_NORM, DROPOUT, SETS, WARMUP, WEIGHT_DECAY, WINDOW_STRIDE, Row
+from quality_data import BATCH_SIZE, CLIP_NORM, DROPOUT, SETS, WARMUP, WEIGHT_DECAY, WINDOW_STRIDE, Row, write_rows
 
 from keras_ft.evaluation.predictions import Predictions
 
@@ -55,13 +55,15 @@ def train(name: str, seed: int, files: dict[str, Path], folder: Path) -> dict[st
     return json.loads(_keras_ft("train", str(path), "--out", str(folder / "run"), "--json"))
 
 
-def answers(name: str, test: Path, rows: list[Row], folder: Path) -> list[Any]:
-    """What the run says of each row of the test file, as `quality_metrics.score` reads it."""
+def answers(name: str, rows: list[Row], folder: Path) -> list[Any]:
+    """What the run says of each row, as `quality_metrics.score` reads it."""
     if SETS[name].task == "multilabel":  # `predict` lists the best labels alone
         recorded = Predictions.read(folder / "run" / "predictions" / "test.npz")
         names = np.array(recorded.task["labels"])
         return [names[given].tolist() for given in recorded.columns["predicted"]]
-    said = json.loads(_keras_ft("predict", str(folder / "run"), "--input", str(test), "--json"))["answers"]
+    texts = [{"text": " ".join(row["tokens"])} if "tokens" in row else row for row in rows]
+    asked = write_rows(texts, folder / "asked.jsonl")
+    said = json.loads(_keras_ft("predict", str(folder / "run"), "--input", str(asked), "--json"))["answers"]
     return [READ[SETS[name].task](answer, row) for answer, row in zip(said, rows, strict=True)]
 
 
@@ -74,7 +76,14 @@ def _number(answer: dict[str, Any], row: Row) -> float:
 
 
 def _tags(answer: dict[str, Any], row: Row) -> list[str]:
-    return answer["tags"]
+    """Entities in characters of the tokens joined by spaces → a tag for each token that one has a part of."""
+    ends = np.cumsum([len(token) + 1 for token in row["tokens"]])  # of each token and the space behind it
+    tags = ["O"] * len(ends)
+    for start, end, label in zip(answer["start"], answer["end"], answer["label"], strict=True):
+        if label:  # else the list is longer than its entities
+            first, last = np.searchsorted(ends, [start, end - 1], side="right")
+            tags[first : last + 1] = [f"B-{label}"] + [f"I-{label}"] * (last - first)
+    return tags
 
 
 def _answer(answer: dict[str, Any], row: Row) -> str:

@@ -19,7 +19,7 @@ from quality_thresholds import null_threshold
 from report import PACKAGES, RESULTS
 
 SIDES = ("keras_ft", "transformers")
-SCRATCH = RESULTS / "cache" / "quality"  # not kept in the repository
+SCRATCH = RESULTS / "cache"  # not kept in the repository
 
 
 def run(name: str, side: str, seed: int, torch: str | None) -> dict[str, Any]:
@@ -31,7 +31,7 @@ def run(name: str, side: str, seed: int, torch: str | None) -> dict[str, Any]:
         seed: of new weights, drop-out and order.
         torch: a Python that has torch and transformers, for the latter.
     """
-    folder = SCRATCH / f"{name}-{side}-{seed}"
+    folder = SCRATCH / f"quality_{side}" / f"{name}-{seed}"
     folder.mkdir(parents=True, exist_ok=True)
     load = round(os.getloadavg()[0], 2)
     if side == "keras_ft":
@@ -47,7 +47,7 @@ def _run_keras_ft(name: str, seed: int, folder: Path) -> dict[str, Any]:
     files = {split: write_rows(rows, folder / f"{split}.jsonl") for split, rows in splits.items()}
     metrics = quality_keras.train(name, seed, files, folder)
     started = time.perf_counter()
-    answers = quality_keras.answers(name, files["test"], splits["test"], folder)
+    answers = quality_keras.answers(name, splits["test"], folder)
     seconds = {"train": metrics["train"]["seconds"], "test": time.perf_counter() - started}
     (folder / "answers.json").write_text(json.dumps(answers, ensure_ascii=False) + "\n", encoding="utf-8")
     versions = {"python": platform.python_version(), **{package: version(package) for package in PACKAGES}}
