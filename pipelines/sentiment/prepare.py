@@ -14,10 +14,11 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from collections import Counter
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
+
+from keras_ft.text.learn_characters import learn_characters
 
 DATA = Path(__file__).parent / "data"
 NEUTRAL_BELOW = 0.5  # of a mean rating's absolute value
@@ -107,23 +108,14 @@ def write(folder: Path, parts: dict[str, list[Example]]) -> None:
         print(f"{folder.name} {split}: {len(part):,} examples")
 
 
-def write_vocabulary(path: Path, examples: list[Example]) -> None:
-    """BERT's special tokens, every character that occurs at least twice, and Latin letters and digits in words."""
-    counts = Counter(character for text, _ in examples for character in text.lower() if not character.isspace())
-    characters = [character for character, count in counts.most_common() if count > 1]
-    inner = [f"##{character}" for character in characters if character.isascii() and character.isalnum()]
-    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *characters, *inner]
-    path.write_text("".join(f"{token}\n" for token in tokens), encoding="utf-8")
-    print(f"{path.parent.name} vocabulary: {len(tokens):,} tokens")
-
-
 def main(wanted: list[str]) -> None:
     for language, read in {"english": english, "chinese": chinese}.items():
         if not wanted or language in wanted:
             parts = divide(distinct(read()))
             write(DATA / language, parts)
             if language == "chinese":
-                write_vocabulary(DATA / language / "vocab.txt", parts["train"])
+                count = learn_characters((text for text, _ in parts["train"]), DATA / language / "vocab.txt")
+                print(f"{language} vocabulary: {count:,} tokens")
 
 
 if __name__ == "__main__":
