@@ -4,7 +4,7 @@
     python pipelines/qa/prepare.py chinese cmrc2018_dev.json
 
 English: data/dev-v2.0.json of https://github.com/chrischute/squad, which is half of the development set of SQuAD 2.0
-(CC BY-SA 4.0), 16 articles; two of them are for validation, three for the test. Chinese: any file of squad-style-data in
+(CC BY-SA 4.0), 16 articles; two of them are for validation, three for the test. Chinese: a file of squad-style-data in
 https://github.com/ymcui/cmrc2018 (CC BY-SA 4.0); all questions of a context are in one split. Rows as .jsonl with the
 columns title, context, question and answers are read as well; several files are taken together.
 
