@@ -19,6 +19,7 @@ SHORTENED = "--set train.epochs=null --set train.steps=2 --set data.max_length=1
 WIDEST_LINE = 120
 MUST_PRINT = {
     "README.md": [r'"predictions"', r'"label": "(delivery|billing)"', r"(delivery|billing) 0\.\d+\n"],
+    "docs/tasks/span_qa.md": [r'\{"answer": "\w*", "start": -?\d+, "end": -?\d+, "score": ', r"no_answer_f1 "],
     "docs/tasks/language_models.md": [r'"text": "红 7"', r"蓝 12 \['蓝 12'", r'"log_likelihood"'],
     "docs/first-recipe.md": [
         r'"label": "delivery"(.|\n)*"label": "billing"',
