@@ -2,7 +2,7 @@
 
     python pipelines/search/prepare.py
 
-Writes train.jsonl, validation.jsonl and test.jsonl (text_a a question, text_b its title); and to be searched titles.jsonl
+Writes train.jsonl, validation.jsonl, test.jsonl (text_a a question, text_b its title), and to be searched titles.jsonl
 (the 77 titles) and questions.jsonl (the questions of training, each with an id of its own).
 """
 
