@@ -7,6 +7,7 @@ from setuptools import find_packages, setup
 SERVE = ["starlette>=0.40", "uvicorn>=0.30", "grpcio>=1.60", "prometheus-client>=0.20"]
 JAX = ["jax>=0.7"]  # AxisType and the meshes it is for
 DATA = ["tensorflow-datasets>=4.9", "importlib_resources"]  # which its etils needs and does not name
+SEARCH = ["hnswlib>=0.8"]
 WANDB = ["wandb>=0.18"]
 TEST = [
     *DATA,
@@ -69,6 +70,7 @@ setup(
         "jax": JAX,
         "data": DATA,
         "wandb": WANDB,
+        "search": SEARCH,
         "model-garden": ["tf-models-official~=2.20.0"],
         "test": TEST,
         "docs": DOCS,

@@ -5,7 +5,10 @@ from scipy.stats import rankdata
 
 
 def weighted_correlations(one: np.ndarray, other: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
-    """`spearman` and `pearson`, `(resamples,)` each; 0 where either side is the same throughout.
+    """`pearson` and `spearman`, `(resamples,)` each; 0 where either side is the same throughout.
+
+    Spearman is Pearson between the ranks that the numbers have among all examples, of which those that count several
+    times share theirs.
 
     Args:
         one, other: `(examples,)`.
@@ -14,8 +17,8 @@ def weighted_correlations(one: np.ndarray, other: np.ndarray, weights: np.ndarra
     weights = weights.astype(np.float64, copy=False)
     one, other = one.astype(np.float64), other.astype(np.float64)
     return {
-        "spearman": _correlation(_ranks(one, weights), _ranks(other, weights), weights),
         "pearson": _correlation(np.broadcast_to(one, weights.shape), np.broadcast_to(other, weights.shape), weights),
+        "spearman": _correlation(_ranks(one, weights), _ranks(other, weights), weights),
     }
 
 

@@ -28,7 +28,7 @@ class Answers:
     @property
     def are_numbers(self) -> bool:
         """Whether what is learned is a number."""
-        return bool(self.strata) and isinstance(self.strata[0], float)
+        return bool(self.strata) and all(isinstance(answer, float) for answer in self.strata)
 
     @property
     def are_several(self) -> bool:

@@ -1,24 +1,26 @@
 """A vector for a text, near those of texts that mean the same."""
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from keras import ops
 
 from keras_ft.batch import TokenBatch
+from keras_ft.data.number_labels import quantile_groups
 from keras_ft.data.rows import Rows
 from keras_ft.errors import RequestError
 from keras_ft.layers.contrastive import cosine, ranking_loss, triplet_loss, unit
 from keras_ft.layers.encoder import encode, pool
 from keras_ft.layers.random import Key
 from keras_ft.layers.task_model import ModelView
+from keras_ft.presets.family import ENCODERS
 from keras_ft.tasks.base import AnsweringTask, Metrics
 from keras_ft.tasks.embedding_metrics import EmbeddingMetrics, crowding, labels_of, ranks
 from keras_ft.tasks.embedding_options import COLUMNS, MEASURES, EmbeddingOptions, Kind, Loss, Measure, loss_for
 from keras_ft.tasks.embedding_rows import TEXTS, check_kinds, checked_row, kind_of, text_keys
 from keras_ft.text.assemble import Sequences, single
-from keras_ft.text.wordpiece import WordPieceTokenizer
+from keras_ft.text.load import Tokenizer
 
 Tensor = Any
 MAIN_METRICS: dict[Measure, str] = {"similarity": "spearman", "retrieval": "mrr", "uniformity": "uniformity"}
@@ -46,7 +48,7 @@ class Embedding(AnsweringTask):
     file_columns = (*TEXTS, "label")
     optional_columns = file_columns
     axes = {"label": "example", "text_key": "example"}  # noqa: RUF012
-    families = ("bert",)
+    families = ENCODERS
     several_sequences = texts_apart = True
     num_outputs = None
 
@@ -112,9 +114,17 @@ class Embedding(AnsweringTask):
         return checked_row(values, where)
 
     @classmethod
-    def strata(cls, rows: Rows) -> list[str]:
-        """All rows are alike."""
-        return [""] * len(rows)
+    def strata(cls, rows: Rows) -> list[Hashable]:
+        """The labels of rows that have one."""
+        labels = rows.columns.get("label", [None] * len(rows))
+        return ["" if label is None else label for label in labels]
+
+    @classmethod
+    def groups(cls, strata: Sequence[Hashable], counts: np.ndarray) -> np.ndarray:
+        """Labels of a tenth of the rows together."""
+        if not all(isinstance(value, float) for value in strata):
+            return np.zeros(len(strata), np.int64)
+        return quantile_groups(np.array(strata, np.float64), counts)
 
     def to_json(self) -> dict[str, Any]:
         """The constructor's arguments."""
@@ -155,8 +165,8 @@ class Embedding(AnsweringTask):
         label = np.array([np.nan if value is None else value for value in labels], np.float32)
         return {"label": label, "text_key": text_keys(rows, twice=self.loss_name == "simcse")}
 
-    def features(self, tokenizer: WordPieceTokenizer, columns: dict[str, Tensor]) -> Sequences:
-        """[CLS] text [SEP] for each text, cut at `max_length`; for SimCSE a text alone comes twice."""
+    def features(self, tokenizer: Tokenizer, columns: dict[str, Tensor]) -> Sequences:
+        """[CLS] text [SEP] for each text, or as the backbone frames it, cut; for SimCSE a text alone comes twice."""
         import tensorflow as tf
 
         if "text_a" not in columns:

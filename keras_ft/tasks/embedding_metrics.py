@@ -4,6 +4,7 @@ import numpy as np
 
 from keras_ft.errors import RequestError
 from keras_ft.tasks.embedding_options import Measure
+from keras_ft.tasks.regression_metrics import correlations
 
 AT_ONCE = 1 << 24  # cosines
 SPREAD_OVER = 2000  # texts that each one is held against for uniformity
@@ -44,7 +45,7 @@ class EmbeddingMetrics:
         """The value of each of `names`."""
         columns = {name: np.concatenate([batch[name] for batch in self._batches]) for name in self._batches[0]}
         if self.measure == "similarity":
-            return correlations(columns["similarity"], labels_of(columns))
+            return correlations(*(values.astype(np.float64) for values in (labels_of(columns), columns["similarity"])))
         if self.measure == "uniformity":
             return {"uniformity": float(np.log(max(np.mean(crowding(columns["embedding"])), 1e-9)))}
         found = rank_metrics(ranks(columns))
@@ -66,16 +67,6 @@ def labels_of(columns: Columns) -> np.ndarray:
             " lacks; give a file of such rows, or task.measure: uniformity"
         )
     return label
-
-
-def correlations(one: np.ndarray, other: np.ndarray) -> dict[str, float]:
-    """`spearman` and `pearson` by scipy; 0 where either side is the same throughout."""
-    from scipy.stats import pearsonr, spearmanr
-
-    one, other = one.astype(np.float64), other.astype(np.float64)
-    if len(one) < 2 or np.ptp(one) == 0 or np.ptp(other) == 0:
-        return {"spearman": 0.0, "pearson": 0.0}
-    return {"spearman": float(spearmanr(one, other).statistic), "pearson": float(pearsonr(one, other).statistic)}
 
 
 def rank_metrics(rank: np.ndarray) -> dict[str, float]:

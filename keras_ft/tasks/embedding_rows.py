@@ -1,12 +1,11 @@
 """Rows for `embedding`: two texts and a score, two texts, three, or one."""
 
 import hashlib
-import math
-from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
+from keras_ft.data.number_labels import label_number
 from keras_ft.data.rows import Rows
 from keras_ft.errors import RequestError
 from keras_ft.tasks.embedding_options import COLUMNS, Kind
@@ -38,7 +37,7 @@ def checked_row(values: dict[str, Any], where: str) -> dict[str, Any]:
         wrong = "has 'text_c' and 'label'"
     if wrong:
         raise RequestError(f"{where} {wrong}{ADVICE}")
-    return values if values.get("label") is None else {**values, "label": _number(values["label"], where)}
+    return values if values.get("label") is None else {**values, "label": label_number(values["label"], where)}
 
 
 def kind_of(rows: Rows, i: int) -> Kind:
@@ -92,15 +91,3 @@ def text_keys(rows: Rows, twice: bool) -> np.ndarray:
             if text:
                 keys[i, place] = np.frombuffer(hashlib.blake2b(text.encode(), digest_size=8).digest(), np.int32)
     return keys
-
-
-def _number(value: Any, where: str) -> float:
-    number = math.nan
-    if isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool):
-        number = float(value)
-    elif isinstance(value, str):
-        with suppress(ValueError):
-            number = float(value)
-    if not math.isfinite(number):
-        raise RequestError(f"{where}: the label is {str(value)[:40]!r}; it should be a finite number")
-    return number

@@ -35,6 +35,12 @@ def build_loop(
     with workers.strategy.scope():
         model = build_model(prepared.task, pretrained, recipe.train.seed)
     engine = make_engine(recipe, model, prepared.task, workers.strategy)
+    parts = engine.num_replicas * recipe.train.accumulate
+    if prepared.task.contrasts_examples and parts > 1:
+        tell(
+            f"Each example is told apart from those of its own micro-batch alone, one of {parts} in a batch:"
+            " a larger batch_size gives it more negatives"
+        )
     return Loop(
         engine,
         prepared.task,
