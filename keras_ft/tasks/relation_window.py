@@ -5,18 +5,19 @@
 A text that is too long loses what is farthest from its entities.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from keras_ft.errors import RequestError
 from keras_ft.text.assemble import Sequences
 from keras_ft.text.entity_pair import EntityPairs
+from keras_ft.text.load import Tokenizer
 from keras_ft.text.slices import joined_slices
-from keras_ft.text.vocabulary import Vocabulary
 from keras_ft.text.wordpiece import WordPieceTokenizer
 
-NUM_SPECIAL = 6  # [CLS], [SEP] and four markers
+NUM_MARKERS = 4
+NUM_SPECIAL = 2 + NUM_MARKERS  # [CLS] and [SEP] too
 SHORTEST = NUM_SPECIAL + 2
 MARKERS = (
     ("[unused1]", "[unused2]", "[unused3]", "[unused4]"),  # Baldini Soares et al. 2019, arXiv:1906.03158
@@ -39,21 +40,24 @@ class Kept(NamedTuple):
     behind: tf.Tensor
 
 
-def marker_ids(vocabulary: Vocabulary) -> list[int]:
+def marker_ids(vocabulary: Any) -> list[int]:
     """The ids before and after the head, before and after the tail.
 
-    The first of `MARKERS` that the vocabulary has; [UNK] and [SEP], which every BERT has, where it has none of them.
+    The first of `MARKERS` that the vocabulary has; else the tokens for what is unknown and for a text's end.
     """
+    known = vocabulary.token_to_id
     for names in MARKERS:
-        if all(name in vocabulary.token_to_id for name in names):
-            return [vocabulary.token_to_id[name] for name in names]
-    return [vocabulary.unk_id, vocabulary.unk_id, vocabulary.sep_id, vocabulary.sep_id]
+        if all(name in known for name in names):
+            return [known[name] for name in names]
+    end = vocabulary.end_ids[0]
+    unknown = vocabulary.begin_ids[0] if vocabulary.unk_id is None else vocabulary.unk_id
+    return [unknown, unknown, end, end]
 
 
-def framed(pairs: EntityPairs, tokenizer: WordPieceTokenizer, max_length: int) -> Sequences:
+def framed(pairs: EntityPairs, tokenizer: Tokenizer, max_length: int) -> Sequences:
     """[CLS] before [marker] entity [marker] between [marker] entity [marker] behind [SEP], all of segment 0.
 
-    Of a pair that is not valid nothing stands between [CLS] and [SEP].
+    Of a pair that is not valid nothing stands between [CLS] and [SEP]; other vocabularies have other tokens there.
 
     Args:
         pairs: the texts.
@@ -69,18 +73,22 @@ def framed(pairs: EntityPairs, tokenizer: WordPieceTokenizer, max_length: int) -
     """
     if max_length < SHORTEST:
         raise RequestError(f"data.max_length is {max_length}; task relation needs {SHORTEST} tokens at least")
-    ids = tokenizer.tokenize(tf.reshape(pairs.pieces, [-1])).with_row_splits_dtype(tf.int64)
+    texts = pairs.pieces if isinstance(tokenizer, WordPieceTokenizer) else _spaces_before_words(pairs.pieces)
+    ids = tokenizer.tokenize(tf.reshape(texts, [-1])).with_row_splits_dtype(tf.int64)
     lengths = tf.reshape(ids.row_lengths(), [-1, 5])
-    kept = around_entities(lengths, max_length - NUM_SPECIAL)
-    vocabulary, special = tokenizer.vocabulary, 2 + len(marker_ids(tokenizer.vocabulary))
-    pool = tf.concat([[vocabulary.cls_id, vocabulary.sep_id, *marker_ids(vocabulary)], ids.values], 0)
-    before, first, between, second, behind = tf.unstack(special + tf.reshape(ids.row_starts(), [-1, 5]), axis=1)
+    vocabulary: Any = tokenizer.vocabulary
+    begin, end = vocabulary.begin_ids, vocabulary.end_ids
+    room = max_length - len(begin) - len(end) - NUM_MARKERS
+    kept = around_entities(lengths, room)
+    special = [*marker_ids(vocabulary), *begin, *end]
+    pool = tf.concat([special, ids.values], 0)
+    before, first, between, second, behind = tf.unstack(len(special) + tf.reshape(ids.row_starts(), [-1, 5]), axis=1)
 
-    one = tf.cast(pairs.valid, tf.int64)
-    opens_first = tf.where(pairs.head_first, 2 * tf.ones_like(one), 4)  # in the pool; what closes it comes after
-    opens_second = 6 - opens_first
+    one, zero = tf.cast(pairs.valid, tf.int64), tf.zeros_like(lengths[:, 0])
+    opens_first = tf.where(pairs.head_first, zero, 2)  # in the pool; what closes it comes after
+    opens_second = 2 - opens_first
     slices = [
-        (0 * one, tf.ones_like(one)),
+        (zero + NUM_MARKERS, zero + len(begin)),
         (before + lengths[:, 0] - kept.before, kept.before),
         (opens_first, one),
         (first, kept.first),
@@ -91,14 +99,14 @@ def framed(pairs: EntityPairs, tokenizer: WordPieceTokenizer, max_length: int) -
         (second, kept.second),
         (opens_second + 1, one),
         (behind, kept.behind),
-        (0 * one + 1, tf.ones_like(one)),
+        (zero + NUM_MARKERS + len(begin), zero + len(end)),
     ]
     starts, counts = (tf.stack(parts, 1) for parts in zip(*slices, strict=True))
     sequences = joined_slices(pool, starts, counts, tf.zeros_like(counts, tf.int32))
     place = tf.cumsum(counts, axis=1, exclusive=True)  # (texts, slices)
     places = tf.where(pairs.head_first[:, None], tf.gather(place, [2, 7], axis=1), tf.gather(place, [7, 2], axis=1))
     places = tf.where(pairs.valid[:, None], places, -1)
-    truncated = tf.reduce_sum(lengths, 1) > max_length - NUM_SPECIAL
+    truncated = tf.reduce_sum(lengths, 1) > room
     return Sequences(*sequences, truncated, features={"entity_places": tf.cast(places, tf.int32)})
 
 
@@ -121,3 +129,12 @@ def around_entities(lengths: tf.Tensor, room: int) -> Kept:
     return Kept(
         kept_before, first, kept_between - between_end, between_end, second, tf.minimum(behind, left - kept_before)
     )
+
+
+def _spaces_before_words(pieces: tf.Tensor) -> tf.Tensor:
+    """Pieces with white space between two at the beginning of the second, where tokens have it that hold spaces."""
+    words = tf.strings.strip(pieces)
+    begins = tf.strings.regex_full_match(pieces, r"(?s)\s.*")
+    ends = tf.strings.regex_full_match(pieces, r"(?s).*\s")
+    before = tf.concat([tf.zeros_like(ends[:, :1]), ends[:, :-1]], 1)
+    return tf.strings.join([tf.where((begins | before) & tf.not_equal(words, ""), " ", ""), words])

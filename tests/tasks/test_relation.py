@@ -15,10 +15,12 @@ from keras_ft.tasks.registry import load_task, save_task
 from keras_ft.tasks.relation import Relation
 from keras_ft.tasks.relation_options import RelationOptions
 from keras_ft.tasks.relation_window import around_entities, framed, marker_ids
+from keras_ft.text.byte_pair import BytePairTokenizer
+from keras_ft.text.byte_pair_vocabulary import BytePairVocabulary
 from keras_ft.text.entity_pair import from_marked
 from keras_ft.text.vocabulary import Vocabulary
 from keras_ft.text.wordpiece import WordPieceTokenizer
-from tests.tiny import TOKENS
+from tests.tiny import TOKENS, tiny_byte_pair
 from tests.tiny_relations import MARKERS, WORDS
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
@@ -59,6 +61,22 @@ def test_a_vocabulary_without_unused_tokens_marks_with_signs_or_special_tokens()
     special, places, _ = tokens_of("<e2>cat</e2> <e1>box</e1>", tokenizer_of())
     assert special == ["[CLS]", "[SEP]", "cat", "[SEP]", "[UNK]", "box", "[UNK]", "[SEP]"]
     assert places == [4, 1]
+
+
+def test_byte_pairs_take_the_space_before_a_word_along(tmp_path):
+    folder = tiny_byte_pair(tmp_path)
+    vocabulary = BytePairVocabulary.from_files(folder / "vocab.json", folder / "merges.txt")
+    tokenizer = BytePairTokenizer(vocabulary)
+
+    def ids_of(text: str) -> list[list[int]]:
+        found = tokenizer.tokenize(tf.constant(text.split("|")))
+        return found.to_list()
+
+    found = framed(from_marked(tf.constant(["the <e1> children </e1> are <e2>in</e2>side."])), tokenizer, 64)
+    head, tail = vocabulary.token_to_id["$"], vocabulary.token_to_id["#"]
+    before, first, between, second, behind = ids_of("the| children| are| in|side.")
+    marked = [*before, head, *first, head, *between, tail, *second, tail, *behind]
+    assert found.ids.to_list() == [[*vocabulary.begin_ids, *marked, *vocabulary.end_ids]]
 
 
 @pytest.mark.parametrize("vocabulary", ["bert_uncased", "bert_chinese"])

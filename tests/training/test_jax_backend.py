@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from keras_ft.evaluation.evaluate import evaluate
-from tests.training import embedding_steps, language_steps, pooled_steps, span_qa_steps
+from tests.training import embedding_steps, language_steps, pooled_steps, relation_steps, span_qa_steps
 from tests.training.equal_steps import TASK, learn, make_arrays, ragged, tf_engine
 
 FOLDER = Path(__file__).parent / "jax_backend"
@@ -36,6 +36,7 @@ def results(tmp_path_factory) -> Path:
         _write_pooled(name, task, folder)
     _write_span_qa(folder)
     _write_embedding(folder)
+    _write_relation(folder)
     return folder
 
 
@@ -71,6 +72,14 @@ def _write_embedding(folder: Path) -> None:
     np.savez(folder / "embedding.npz", losses=losses, **engine.state())
     metrics = evaluate(engine, embedding_steps.TASK, arrays)
     (folder / "embedding.json").write_text(json.dumps(metrics))
+
+
+def _write_relation(folder: Path) -> None:
+    """The same of relations."""
+    arrays, engine = relation_steps.make_arrays(folder / "pairs"), relation_steps.tf_engine()
+    losses = language_steps.learn(engine, arrays, language_steps.ragged(arrays))
+    np.savez(folder / "relation.npz", losses=losses, **engine.state())
+    (folder / "relation.json").write_text(json.dumps(evaluate(engine, relation_steps.TASK, arrays)))
 
 
 @pytest.mark.slow
