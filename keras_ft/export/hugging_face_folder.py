@@ -119,7 +119,7 @@ def _write_tokenizer(tokenizer: Tokenizer, max_length: int, folder: Path) -> Non
     config = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "model_max_length": max_length,
-        "model_input_names": ["input_ids", "token_type_ids", "attention_mask"],  # the generic class has no segments else
+        "model_input_names": ["input_ids", "token_type_ids", "attention_mask"],  # else it gives no segments
         "split_special_tokens": not tokenizer.special_tokens_in_text,
         "clean_up_tokenization_spaces": False,
         "do_lower_case": tokenizer.lowercase,

@@ -36,8 +36,12 @@ class ClassificationOptions(LabelOptions):
     """`task: {name: classification, …}`, and of `pair`."""
 
     label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    """ε: the target is 1 − ε on the label plus ε shared by all labels."""
     temperature: Annotated[Temperature, PlainValidator(_temperature)] = "auto"
+    """What the scores are calibrated with: `auto` fits it on validation; or a number from 0.1 to 100."""
     abstain: Annotated[Abstain, PlainValidator(_abstain)] = None
+    """A score from 0 to 1 below which no label is given, or the accuracy that given labels shall have:
+    `{accuracy: 0.95}`."""
 
 
 def weights_of_labels(

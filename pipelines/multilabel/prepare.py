@@ -2,10 +2,10 @@
 
     python pipelines/multilabel/prepare.py goemotions/data
 
-The folder holds train.tsv, dev.tsv, test.tsv and emotions.txt of
-https://github.com/google-research/google-research/tree/master/goemotions (Demszky et al. 2020, Apache-2.0): a comment, the
-numbers of its emotions with commas between them, and an id. Files ending in .jsonl with text and labels are read as
-well. Comments of validation or test that training has too are taken out of training.
+The folder holds train.tsv, dev.tsv, test.tsv and emotions.txt of goemotions/data in
+https://github.com/google-research/google-research (Demszky et al. 2020, Apache-2.0): a comment, the numbers of its
+emotions with commas between them, and an id. Files ending in .jsonl with text and labels are read as well. Comments
+of validation or test that training has too are taken out of training.
 """
 
 import sys

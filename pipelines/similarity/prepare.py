@@ -5,9 +5,9 @@
 
 English: the STS benchmark (Cer et al. 2017), http://ixa2.si.ehu.eus/stswiki; the first file is for training, the second
 for the test. Pairs of the test, in either order, are taken out of training. Chinese: LCQMC (Liu et al. 2018), lines of
-two questions and 1 or 0 with tabs between them. Its files are taken together and divided anew, so that no question is in
-two parts; of the training part the vocabulary is made. Files ending in .jsonl with text_a, text_b and label are read
-as well.
+two questions and 1 or 0 with tabs between them. Its files are taken together and divided anew, so that no question is
+in two parts; of the training part the vocabulary is made. Files ending in .jsonl with text_a, text_b and label are
+read as well.
 """
 
 import sys
