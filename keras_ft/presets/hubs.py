@@ -18,6 +18,7 @@ FILES = [
     *("model-*-of-*.safetensors", "model_*.weights.h5"),
     *(
         "vocab.txt",
+        *("sentencepiece.bpe.model", "spiece.model"),
         "vocab.json",
         "merges.txt",
         "tokenizer.json",

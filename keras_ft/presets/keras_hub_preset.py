@@ -4,12 +4,16 @@ from pathlib import Path
 from typing import Any
 
 from keras_ft.errors import RequestError, WorkError
-from keras_ft.presets.family import BERT, FAMILIES, GPT2, Family, family_of
+from keras_ft.presets.family import ALBERT, BERT, FAMILIES, GPT2, Family, family_of
 from keras_ft.presets.pretrained import Pretrained, check_vocabulary
 from keras_ft.presets.sidecar import read_sidecar
 from keras_ft.text.byte_pair import BytePairTokenizer
 from keras_ft.text.byte_pair_vocabulary import BytePairVocabulary, parse_merges, tokens_in_order
 from keras_ft.text.load import Tokenizer
+from keras_ft.text.sentence_piece import SentencePieceTokenizer
+from keras_ft.text.sentence_piece_model import SentencePieceModel
+from keras_ft.text.sentence_piece_vocabulary import ALBERT_ROLES, SentencePieceVocabulary, in_fairseqs_order
+from keras_ft.text.sentence_piece_vocabulary import ROBERTA_ROLES as XLM_ROBERTA_ROLES
 from keras_ft.text.vocabulary import Vocabulary
 from keras_ft.text.wordpiece import WordPieceTokenizer
 
@@ -70,10 +74,16 @@ def _tokenizer(tokenizer: Any, family: Family, name: str) -> Tokenizer:
     """Ours of keras-hub's."""
     if hasattr(tokenizer, "lowercase"):
         return WordPieceTokenizer(Vocabulary(list(tokenizer.vocabulary)), lowercase=tokenizer.lowercase)
+    if hasattr(tokenizer, "proto"):
+        model = SentencePieceModel.from_bytes(tokenizer.proto)
+        is_albert = family is ALBERT
+        ours = model if is_albert else in_fairseqs_order(model, name)
+        roles, frames_as = (ALBERT_ROLES, "bert") if is_albert else (XLM_ROBERTA_ROLES, "roberta")
+        return SentencePieceTokenizer(ours, SentencePieceVocabulary(ours, roles, frames_as, name))
     tokens = tokens_in_order(tokenizer.vocabulary, name)
     merges = parse_merges(tokenizer.merges, name)
-    roles = None if family is GPT2 else ROBERTA_ROLES
-    return BytePairTokenizer(BytePairVocabulary(tokens, merges, roles, source=name), tokenizer.add_prefix_space)
+    special_tokens = None if family is GPT2 else ROBERTA_ROLES
+    return BytePairTokenizer(BytePairVocabulary(tokens, merges, special_tokens, name), tokenizer.add_prefix_space)
 
 
 def _as_written(folder: Path, name: str, backbone: Any) -> Pretrained | None:
@@ -86,6 +96,10 @@ def _as_written(folder: Path, name: str, backbone: Any) -> Pretrained | None:
     if options.get("type") == "byte_pair":
         tokenizer: Tokenizer = BytePairTokenizer.from_config(
             options, assets / "vocabulary.json", assets / "merges.txt", folder
+        )
+    elif options.get("type") == "sentence_piece":
+        tokenizer = SentencePieceTokenizer.from_config(
+            options, SentencePieceModel.read(assets / "vocabulary.spm"), folder
         )
     else:
         tokenizer = WordPieceTokenizer.from_config(options, assets / "vocabulary.txt", folder)

@@ -28,8 +28,7 @@ def read_wordpiece(folder: str | Path) -> tuple[Vocabulary, dict[str, Any]]:
     folder = Path(folder)
     path = folder / "tokenizer_config.json"
     config = read_json(path) if path.exists() else {}
-    names = folder / "special_tokens_map.json"
-    special_tokens = _special_tokens(read_json(names) if names.exists() else {}) | _special_tokens(config)
+    special_tokens = special_tokens_of(folder, config)
     if (folder / "tokenizer.json").exists():
         vocabulary, options = read_tokenizer_json(folder / "tokenizer.json", special_tokens)
         return vocabulary, _as_transformers(path, config, options)
@@ -43,6 +42,12 @@ def read_wordpiece(folder: str | Path) -> tuple[Vocabulary, dict[str, Any]]:
         "split_chinese": config.get("tokenize_chinese_chars", True),
     }
     return Vocabulary.from_vocab_txt(folder / "vocab.txt", special_tokens), options
+
+
+def special_tokens_of(folder: Path, config: dict[str, Any]) -> dict[str, str]:
+    """Role → token, as `special_tokens_map.json` and then `tokenizer_config.json`, which is given, name them."""
+    names = folder / "special_tokens_map.json"
+    return _special_tokens(read_json(names) if names.exists() else {}) | _special_tokens(config)
 
 
 def _as_transformers(path: Path, config: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
