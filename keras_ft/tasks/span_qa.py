@@ -14,6 +14,7 @@ from keras_ft.layers.encoder import encode
 from keras_ft.layers.random import Key
 from keras_ft.layers.sequence_softmax import log_normalizer
 from keras_ft.layers.task_model import ModelView
+from keras_ft.presets.family import ENCODERS
 from keras_ft.tasks.answer_match import chinese_share
 from keras_ft.tasks.base import AnsweringTask, Metrics
 from keras_ft.tasks.confidence import FEWEST_EXAMPLES
@@ -22,11 +23,11 @@ from keras_ft.tasks.span_qa_options import Normalization, SpanQAOptions
 from keras_ft.tasks.span_qa_rows import read_answers
 from keras_ft.tasks.span_qa_targets import answer_places
 from keras_ft.text.assemble import Sequences
+from keras_ft.text.load import Tokenizer
 from keras_ft.text.question_context import question_context
-from keras_ft.text.wordpiece import WordPieceTokenizer
 
 Tensor = Any
-SHORTEST = 5  # tokens: [CLS], [SEP], [SEP], one of a question, one of a context
+SHORTEST = 6  # tokens: four that frame the two, one of a question, one of a context
 NEVER_CUT = 1 << 30  # tokens
 CHARACTERS = 200  # of an answer that is kept for reports
 
@@ -54,7 +55,7 @@ class SpanQA(AnsweringTask):
     kept_texts = ("context", "answers")
     several_sequences = True
     output_axes = {"logits": "token"}  # noqa: RUF012
-    families = ("bert",)
+    families = ENCODERS
     axes = {  # noqa: RUF012
         "start": "token",
         "end": "token",
@@ -158,7 +159,7 @@ class SpanQA(AnsweringTask):
         answers = [json.dumps(found["text"], ensure_ascii=False) for found in rows.columns["answers"]]
         return {"context": rows.columns["context"], "answers": answers}
 
-    def features(self, tokenizer: WordPieceTokenizer, columns: dict[str, Tensor]) -> Sequences:
+    def features(self, tokenizer: Tokenizer, columns: dict[str, Tensor]) -> Sequences:
         """[CLS] question [SEP] window of the context [SEP], as many as the context needs."""
         return question_context(
             tokenizer.tokenize(columns["question"]),
