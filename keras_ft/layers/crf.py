@@ -122,7 +122,7 @@ def _normal(logs: Tensor) -> Tensor:
 
 
 def _along_steps(step: Any, begin: Tensor, values: Tensor, flags: Tensor, reverse: bool = False) -> Tensor:
-    """What a step makes of the one before, of `(lanes, steps, tags)` values and `(lanes, steps)` flags; of that form."""
+    """What a step makes of the one before, along `(lanes, steps, tags)` values and `(lanes, steps)` flags."""
     together = ops.concatenate([values, ops.cast(flags, values.dtype)[:, :, None]], axis=-1)  # scan wants one tensor
     _, found = ops.scan(step, begin, ops.swapaxes(together, 0, 1), reverse=reverse)
     return ops.swapaxes(found, 0, 1)

@@ -92,7 +92,7 @@ def _is_chinese(character: str) -> bool:
 def _strings(values: Any, column: str, where: str) -> list[str]:
     if not isinstance(values, list):
         raise RequestError(
-            f"{where}: '{column}' is {str(values)[:SHOWN]!r}, not a list of strings; .jsonl, .parquet and .conll hold lists"
+            f"{where}: '{column}' is {str(values)[:SHOWN]!r}, not a list; .jsonl, .parquet and .conll hold lists"
         )
     for i, value in enumerate(values):
         if not isinstance(value, str):

@@ -30,7 +30,8 @@ def entity_spans(batch: TokenBatch, tags: Tensor, log_scores: Tensor, labels: li
     means = tf.math.unsorted_segment_mean(tf.gather(log_scores, inside), entity, count)
 
     first = tf.boolean_mask(words, begins)  # (entities,)
-    example = tf.cast(tf.gather(batch.example_of_token(), first), tf.int64)
+    sequence = tf.gather(batch.sequence, first)
+    example = tf.cast(tf.gather(batch.example_of_sequence, sequence), tf.int64)  # by TensorFlow on any backend
     names = tf.gather(tf.constant(labels), (tf.boolean_mask(tags, begins) - 1) // 2)
 
     def padded(values: Tensor, filler: Any) -> Tensor:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from keras_ft.evaluation.evaluate import evaluate
-from tests.training import embedding_steps, language_steps, pooled_steps, relation_steps, span_qa_steps
+from tests.training import embedding_steps, language_steps, pooled_steps, relation_steps, span_qa_steps, tagging_steps
 from tests.training.equal_steps import TASK, learn, make_arrays, ragged, tf_engine
 
 FOLDER = Path(__file__).parent / "jax_backend"
@@ -37,6 +37,7 @@ def results(tmp_path_factory) -> Path:
     _write_span_qa(folder)
     _write_embedding(folder)
     _write_relation(folder)
+    _write_taggers(folder)
     return folder
 
 
@@ -80,6 +81,16 @@ def _write_relation(folder: Path) -> None:
     losses = language_steps.learn(engine, arrays, language_steps.ragged(arrays))
     np.savez(folder / "relation.npz", losses=losses, **engine.state())
     (folder / "relation.json").write_text(json.dumps(evaluate(engine, relation_steps.TASK, arrays)))
+
+
+def _write_taggers(folder: Path) -> None:
+    """The same of a tagger, plain and with a random field."""
+    arrays = tagging_steps.make_arrays(folder / "tagged")
+    for name, task in (("tagger", tagging_steps.PLAIN), ("field", tagging_steps.FIELD)):
+        engine = tagging_steps.tf_engine(task)
+        losses = tagging_steps.learn(engine, arrays, tagging_steps.ragged(arrays))
+        np.savez(folder / f"{name}.npz", losses=losses, **engine.state())
+        (folder / f"{name}.json").write_text(json.dumps(evaluate(engine, task, arrays)))
 
 
 @pytest.mark.slow
