@@ -18,7 +18,7 @@ from keras_ft.tasks.relation_rows import MARKER, marked, marked_row, unmarked
 from keras_ft.tasks.relation_window import NUM_SPECIAL, framed
 from keras_ft.text.assemble import Sequences
 from keras_ft.text.entity_pair import from_marked, from_spans
-from keras_ft.text.wordpiece import WordPieceTokenizer
+from keras_ft.text.load import Tokenizer
 
 Tensor = Any
 OFFSETS = ("head_start", "head_end", "tail_start", "tail_end")
@@ -82,7 +82,7 @@ class Relation(Classification):
         """The states of two markers, and one more vector where the pooling has it."""
         return hidden_dim * (2 if self.pooling == "markers" else 3)
 
-    def features(self, tokenizer: WordPieceTokenizer, columns: dict[str, Tensor]) -> Sequences:
+    def features(self, tokenizer: Tokenizer, columns: dict[str, Tensor]) -> Sequences:
         """Marked `text`, or `text` with the entities' offsets, framed with marker tokens round the entities."""
         offsets = [columns[name] for name in OFFSETS if name in columns]
         pairs = from_spans(columns["text"], *offsets) if offsets else from_marked(columns["text"])
