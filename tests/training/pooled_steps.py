@@ -23,6 +23,7 @@ TASKS: dict[str, PooledTask] = {
     "multilabel": Multilabel(["a", "b", "c"], "mean", 40, class_weight=[1.0, 3.0, 0.5], focal_gamma=1.0),
     "regression": Regression("mean", 40, mean=2.5, std=1.5),
 }
+UNDER_JAX = ("multilabel", "regression")  # the loss of pair is that of classification
 
 
 def make_arrays(task: PooledTask, folder: Path) -> TokenArrays:

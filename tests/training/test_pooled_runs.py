@@ -1,4 +1,4 @@
-"""Whole runs of pair, multilabel and regression: trained, reported, exported, served, compared."""
+"""Whole runs of multilabel and regression: trained, reported, exported, served, compared."""
 
 import copy
 import json
@@ -21,8 +21,7 @@ from keras_ft.training.train import train
 from tests.tiny import write_jsonl
 from tests.tiny_pooled import pooled_rows, write_pooled_recipe
 
-TASKS = ["pair", "multilabel", "regression"]
-SERVED = TASKS[1:]  # what pair has to serve, classification and regression have between them
+TASKS = ["multilabel", "regression"]  # what pair does, classification and regression do between them
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +35,7 @@ def runs(tmp_path_factory) -> dict[str, Path]:
 @pytest.fixture(scope="module")
 def exports(runs, tmp_path_factory) -> dict[str, Path]:
     models = tmp_path_factory.mktemp("models")
-    return {task: Path(export(runs[task], models / task)[0]) for task in SERVED}
+    return {task: Path(export(run, models / task)[0]) for task, run in runs.items()}
 
 
 def metrics_of(run: Path) -> dict:
@@ -44,7 +43,6 @@ def metrics_of(run: Path) -> dict:
 
 
 def test_tiny_models_learn_and_calibrate(runs):
-    assert metrics_of(runs["pair"])["test"]["accuracy"] >= 0.9
     found = metrics_of(runs["multilabel"])
     assert found["test"]["micro_f1"] >= 0.8
     assert set(found["calibration"]) >= {"threshold", "own_thresholds", "micro_f1", "micro_f1_at_half"}
@@ -59,21 +57,18 @@ def test_exports_have_the_interfaces_inputs_and_outputs_and_serve_what_predict_s
         "regression": {"score"},
     }
     with BackgroundServer([folder.parent for folder in exports.values()]) as server:
-        for task in SERVED:
+        for task in TASKS:
             rows = pooled_rows(task, 40)
             texts = [{name: text for name, text in row.items() if name.startswith("text")} for row in rows]
             requests = texts if len(texts[0]) > 1 else [row["text"] for row in texts]
             served = Client(server.url).predict(task, instances=requests)
             data = write_jsonl(tmp_path / f"{task}.jsonl", texts)
-            for model in (runs[task], exports[task]):
-                said = list(predict(model, [], data))
-                assert all(set(answer) == outputs[task] | {"truncated"} for answer in said)
-                for one, other in zip(served, said, strict=True):
-                    found = one if isinstance(one, dict) else {"score": one}
-                    assert found.get("labels") == other.get("labels")
-                    assert found.get("predicted") == other.get("predicted")
-                    for name in outputs[task] & {"score", "scores"}:
-                        np.testing.assert_allclose(found[name], other[name], rtol=1e-5, atol=1e-5)
+            for found, said in zip(served, predict(runs[task], [], data), strict=True):
+                assert set(found) == set(said) == outputs[task] | {"truncated"}
+                assert found.get("labels") == said.get("labels")
+                assert found.get("predicted") == said.get("predicted")
+                for name in outputs[task] & {"score", "scores"}:
+                    np.testing.assert_allclose(found[name], said[name], rtol=1e-5, atol=1e-5)
 
 
 def test_a_label_may_tip_only_where_its_score_is_its_threshold(exports):
@@ -96,14 +91,13 @@ def test_scores_of_another_unit_are_compared_in_it():
 
 def test_reports_show_what_each_task_has_to_show(runs):
     pages = {task: (run / "report.html").read_text(encoding="utf-8") for task, run in runs.items()}
-    assert "Reliability in 15 bins" in pages["pair"]
+    assert "Reliability in 15 bins" in pages["multilabel"]
     assert "threshold" in pages["multilabel"]
     assert "A text has " in pages["multilabel"]
     assert "Answers beside labels" in pages["regression"]
     assert "Errors by label" in pages["regression"]
     assert "Largest errors" in pages["regression"]
-    for task, texts in (("pair", "text_b"), ("regression", "text_b")):
-        assert texts in pages[task] or "No answer on test is wrong" in pages[task]
+    assert "text_b" in pages["regression"]
 
 
 def test_predictions_are_in_the_order_of_the_rows_and_in_the_unit_of_the_data(runs):
@@ -130,7 +124,6 @@ def test_a_run_is_measured_anew_on_its_own_test_data_and_compared_with_itself(ru
 
 def test_rows_that_evaluation_cannot_use_are_refused_by_line(runs, tmp_path):
     for task, changes, message in (
-        ("pair", {"label": "else"}, "line 2: the training data have no label 'else'"),
         ("multilabel", {"labels": ["god"]}, "line 2: the training data have no label 'god'; did you mean 'good'"),
         ("multilabel", {"labels": 3}, "line 2: the labels are no list"),
         ("regression", {"label": float("nan")}, "line 2: the label is"),
