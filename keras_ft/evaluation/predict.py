@@ -70,7 +70,7 @@ def _answers(answer: Answer, chunks: Iterable[dict[str, list]]) -> Iterator[dict
 
 
 def without_padding(answer: dict[str, Any]) -> dict[str, Any]:
-    """An answer that lists entities or triples (`start`, `head_start` …) without what pads it to the length of others."""
+    """An answer that lists entities or triples (`start`, `head_start` …) without what pads it to others' length."""
     starts = answer.get("start", answer.get("head_start"))
     if not isinstance(starts, list) or "label" not in answer:
         return answer
