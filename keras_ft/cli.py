@@ -165,17 +165,22 @@ def export(
     index: Annotated[str | None, typer.Option(metavar="FILE", help="Texts for the signature search.")] = None,
     index_text: TextColumn = "text",
     index_id: IdColumn = None,
+    relations: Annotated[
+        str | None, typer.Option("--with", metavar="RUN", help="RUN is of tagging, this of relation: find triples.")
+    ] = None,
+    max_pairs: Annotated[int | None, typer.Option(help="Pairs of entities looked at in a text. Default: 64.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Write a verified SavedModel with warm-up requests to MODELS/NAME/N.
 
     With --index an embedding model gets the signature `search`, which finds texts of that file.
+    With --with, two runs become one model that finds the entities of a text and the relations between them.
     """
-    from keras_ft.export.export import export as export_run
+    from keras_ft.export.joined import export_runs
     from keras_ft.search.items import ItemsFile
 
     items = ItemsFile(index, index_text, index_id) if index else None
-    folder, found = export_run(run, to, version, dtype, top_k, items)
+    folder, found = export_runs(run, relations, to, version, dtype, top_k, max_pairs, items)
     _print({"version": folder, **asdict(found)}, as_json, lambda: shown.verification_lines(folder, found))
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from keras_ft.errors import RequestError
-from keras_ft.export.export import export, version_folder
+from keras_ft.export.export import export
+from keras_ft.export.version import version_folder
 from keras_ft.paths import AnyPath
 from keras_ft.recipe_file import load_recipe
 from keras_ft.serving.background import BackgroundServer

@@ -70,8 +70,8 @@ def _answers(answer: Answer, chunks: Iterable[dict[str, list]]) -> Iterator[dict
 
 
 def without_padding(answer: dict[str, Any]) -> dict[str, Any]:
-    """An answer that lists entities (`start`, `end`, `label` …) without what pads it to the length of others."""
-    starts = answer.get("start")
+    """An answer that lists entities or triples (`start`, `head_start` …) without what pads it to others' length."""
+    starts = answer.get("start", answer.get("head_start"))
     if not isinstance(starts, list) or "label" not in answer:
         return answer
     count = sum(start >= 0 for start in starts)

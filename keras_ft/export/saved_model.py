@@ -66,12 +66,8 @@ class ServedModel(tf.Module):
         requests = request_specs(task.text_columns, task.list_columns)
         if writes is None:
             assert isinstance(task, AnsweringTask)
-
-            def answer(given: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-                return answer_texts(task, self.tokenizer, self._view, given, self._top_k)
-
-            default = _compiled(requests, answer)
-            others = {name: _compiled(specs, answer) for name, specs in task.other_requests().items()}
+            default = _compiled(requests, self.answer)
+            others = {name: _compiled(specs, self.answer) for name, specs in task.other_requests().items()}
             named = {tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY: default, task.name: default, **others}
             return named | self._searching()
         default = _compiled(requests, lambda given: writes(self._view, given))
@@ -88,6 +84,11 @@ class ServedModel(tf.Module):
                 request_specs(tuple(texts), task.list_columns), lambda given: writes.score(self._view, given)
             ),
         }
+
+    def answer(self, given: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """The answers of a task that has them, to requests by text column or by the inputs of a further signature."""
+        assert isinstance(self.task, AnsweringTask)
+        return answer_texts(self.task, self.tokenizer, self._view, given, self._top_k)
 
     def _searching(self) -> dict[str, Any]:
         """The signature `search` of a model with an index."""
@@ -133,7 +134,7 @@ def _size_without_tables(view: ModelView) -> int:
 def write_saved_model(
     trained: TrainedModel, folder: Path, dtype: str, top_k: int | None, index: SearchIndex | None = None
 ) -> None:
-    """Write a SavedModel with the vocabulary's files in `assets/`, the task's own assets, and an empty `assets.extra/`.
+    """Write a SavedModel with the vocabulary's files and the task's own in `assets/`, and an empty `assets.extra/`.
 
     Args:
         trained: from `load_model`.
@@ -143,11 +144,20 @@ def write_saved_model(
         index: see `ServedModel`.
     """
     with tempfile.TemporaryDirectory() as scratch:
-        trained.pretrained.tokenizer.save(Path(scratch))
-        assets = [file for file in Path(scratch).iterdir() if file.name != "config.json"]
-        for name, lines in trained.task.asset_files().items():
-            assets.append(Path(scratch) / name)
-            assets[-1].write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-        module = ServedModel(trained, dtype, top_k, assets, index)
-        tf.saved_model.save(module, str(folder), signatures=module.signatures())
+        save(ServedModel(trained, dtype, top_k, write_assets(trained, Path(scratch)), index), folder)
+
+
+def write_assets(trained: TrainedModel, folder: Path, prefix: str = "") -> list[Path]:
+    """The files of the vocabulary and of the task; `prefix` stands before their names."""
+    folder.mkdir(exist_ok=True)
+    trained.pretrained.tokenizer.save(folder)
+    (folder / "config.json").unlink()
+    for name, lines in trained.task.asset_files().items():
+        (folder / name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return [path.rename(folder / f"{prefix}{path.name}") for path in list(folder.iterdir())]
+
+
+def save(module: Any, folder: Path) -> None:
+    """Write a module that has `signatures()`, and an empty `assets.extra/` beside it."""
+    tf.saved_model.save(module, str(folder), signatures=module.signatures())
     (folder / "assets.extra").mkdir()

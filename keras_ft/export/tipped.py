@@ -4,6 +4,7 @@ from typing import Any
 
 Answers = dict[str, list]
 SPANS = ("start", "end", "label")
+TRIPLES = ("head_start", "head_end", "head_label", "tail_start", "tail_end", "tail_label", "label")
 ANSWER = ("answer", "start", "end")
 
 
@@ -11,7 +12,7 @@ def without_tipped(expected: Answers, found: Answers, most: float) -> tuple[Answ
     """Both answers without the rows that were decided otherwise, as long as no larger share was; of other tasks all.
 
     Args:
-        expected, found: nested lists by output name: of a task that writes, or that finds entities or an answer.
+        expected, found: nested lists by output name: of texts that were written, of entities, triples or an answer.
         most: the largest share of rows that may be left out.
 
     Returns:
@@ -20,7 +21,9 @@ def without_tipped(expected: Answers, found: Answers, most: float) -> tuple[Answ
     if {"text", "num_tokens"} <= expected.keys() & found.keys():
         decided = [answers["text"] for answers in (expected, found)]
     elif set(SPANS) <= expected.keys() & found.keys():
-        decided = [_spans(answers) for answers in (expected, found)]
+        decided = [_spans(answers, SPANS) for answers in (expected, found)]
+    elif set(TRIPLES) <= expected.keys() & found.keys():
+        decided = [_spans(answers, TRIPLES) for answers in (expected, found)]
     elif set(ANSWER) <= expected.keys() & found.keys():
         decided = [list(zip(*(answers[name] for name in ANSWER), strict=True)) for answers in (expected, found)]
     else:
@@ -37,9 +40,9 @@ def without_tipped(expected: Answers, found: Answers, most: float) -> tuple[Answ
     return kept(expected), kept(found)
 
 
-def _spans(answers: Answers) -> list[list[tuple]]:
+def _spans(answers: Answers, names: tuple[str, ...]) -> list[list[tuple]]:
     """Of each row those that are no padding."""
-    rows = zip(*(answers[name] for name in SPANS), strict=True)
+    rows = zip(*(answers[name] for name in names), strict=True)
     return [[span for span in zip(*row, strict=True) if span[0] >= 0] for row in rows]
 
 
