@@ -45,8 +45,9 @@ def score_intents(rows: list[Row], answers: list[str]) -> Scores:
 
 def score_emotions(rows: list[Row], answers: list[list[str]]) -> Scores:
     """Micro and macro F1 over the labels."""
-    names = sorted({label for row in rows for label in row["labels"]})
-    gold, found = (_indicators(lists, names) for lists in ([row["labels"] for row in rows], answers))
+    right = [row["labels"] for row in rows]
+    names = sorted({label for labels in (*right, *answers) for label in labels})
+    gold, found = _indicators(right, names), _indicators(answers, names)
     return {kind + "_f1": f1_score(gold, found, average=kind, zero_division=0) for kind in ("micro", "macro")}
 
 
