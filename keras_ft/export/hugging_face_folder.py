@@ -16,6 +16,8 @@ from keras_ft.tasks.classification import Classification
 from keras_ft.tasks.model import TrainedModel
 from keras_ft.text.byte_pair import BytePairTokenizer
 from keras_ft.text.load import Tokenizer
+from keras_ft.text.sentence_piece import SentencePieceTokenizer
+from keras_ft.text.sentence_piece_json import write_sentence_piece_json
 from keras_ft.text.tokenizer_json import write_tokenizer_json
 from keras_ft.text.vocabulary import read_json
 
@@ -113,14 +115,17 @@ def _write_tokenizer(tokenizer: Tokenizer, max_length: int, folder: Path) -> Non
     names = {
         f"{role}_token": token for role, token in vocabulary.special_tokens.items() if token in vocabulary.token_to_id
     }
-    vocabulary.save(folder / "vocab.txt")
-    write_tokenizer_json(tokenizer, folder / "tokenizer.json")
+    if isinstance(tokenizer, SentencePieceTokenizer):
+        write_sentence_piece_json(tokenizer, folder / "tokenizer.json")
+    else:
+        vocabulary.save(folder / "vocab.txt")
+        write_tokenizer_json(tokenizer, folder / "tokenizer.json")
     _write_json(folder / "special_tokens_map.json", names)
     config = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "model_max_length": max_length,
         "model_input_names": ["input_ids", "token_type_ids", "attention_mask"],  # else it gives no segments
-        "split_special_tokens": not tokenizer.special_tokens_in_text,
+        "split_special_tokens": not getattr(tokenizer, "special_tokens_in_text", False),
         "clean_up_tokenization_spaces": False,
         "do_lower_case": tokenizer.lowercase,
         **names,
@@ -141,6 +146,15 @@ def _write_byte_pair(tokenizer: BytePairTokenizer, max_length: int, folder: Path
         "clean_up_tokenization_spaces": False,
         "add_prefix_space": tokenizer.add_prefix_space,
         "trim_offsets": tokenizer.trim_offsets,
+        "added_tokens_decoder": {
+            str(vocabulary.token_to_id[token]): {
+                "content": token,
+                "special": token not in tokenizer.tokens_in_text,
+                "lstrip": token in tokenizer.takes_spaces_before,
+                **dict.fromkeys(("single_word", "rstrip", "normalized"), False),
+            }
+            for token in vocabulary.added_tokens
+        },
         **names,
     }
     _write_json(folder / "special_tokens_map.json", names)

@@ -14,6 +14,8 @@ from keras_ft.presets.sidecar import FILE, write_sidecar
 from keras_ft.tasks.classification import Classification
 from keras_ft.tasks.model import TrainedModel
 from keras_ft.text.byte_pair import BytePairTokenizer
+from keras_ft.text.sentence_piece import SentencePieceTokenizer
+from keras_ft.text.sentence_piece_vocabulary import in_files_order
 from keras_ft.text.wordpiece import WordPieceTokenizer
 
 BERT_TOKENIZER = (WordPieceTokenizer, ("[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]"))
@@ -21,6 +23,8 @@ KINDS: dict[str, tuple[type, tuple[str, ...]]] = {  # keras-hub's class → ours
     "BertTokenizer": BERT_TOKENIZER,
     "DistilBertTokenizer": BERT_TOKENIZER,
     "ElectraTokenizer": BERT_TOKENIZER,
+    "XLMRobertaTokenizer": (SentencePieceTokenizer, ("<s>", "</s>", "<pad>", "<unk>", "<mask>")),
+    "AlbertTokenizer": (SentencePieceTokenizer, ("[CLS]", "[SEP]", "<pad>", "[MASK]")),
     "RobertaTokenizer": (BytePairTokenizer, ("<s>", "</s>", "<pad>", "<mask>")),
 }
 TANH_GELU = ("gelu_new", "gelu_pytorch_tanh")
@@ -98,6 +102,9 @@ def _tokenizer(pretrained: Pretrained) -> Any:
     if missing:
         raise RequestError(f"keras-hub's {name} wants {missing[0]} among the tokens; use --format hugging-face")
     made = getattr(keras_hub.models, name)
+    if isinstance(tokenizer, SentencePieceTokenizer):
+        model = tokenizer.model if name == "AlbertTokenizer" else in_files_order(tokenizer.model)
+        return made(proto=model.to_bytes())
     if isinstance(tokenizer, BytePairTokenizer):
         merges = [" ".join(merge) for merge in tokenizer.vocabulary.merges]
         return made(tokenizer.vocabulary.token_to_id, merges, add_prefix_space=tokenizer.add_prefix_space)
@@ -105,11 +112,15 @@ def _tokenizer(pretrained: Pretrained) -> Any:
 
 
 def _head_notes(trained: TrainedModel, task: Classification) -> list[str]:
+    import keras_hub
+
     family = FAMILIES[trained.pretrained.family]
     classifier = family.backbone.replace("Backbone", "TextClassifier")
     if _has_head(trained, task):
         labels = ", ".join(task.labels.names[:5]) + (" …" if task.num_outputs > 5 else "")
         return [f"keras_hub.models.{classifier}.from_preset reads it with its head; classes in order: {labels}"]
+    if not hasattr(keras_hub.models, classifier):
+        return [f"the head is not in it: keras-hub has no {classifier}; backbone and tokenizer are"]
     return [f"the head is not in it: keras-hub's {classifier} pools otherwise; backbone and tokenizer are"]
 
 

@@ -1,4 +1,4 @@
-"""A BERT classifier that averages its tokens or takes the first, for transformers; written by `keras-ft convert`.
+"""A classifier that averages its tokens or takes the first, for transformers; written by `keras-ft convert`.
 
     AutoModelForSequenceClassification.from_pretrained(FOLDER, trust_remote_code=True)
 
@@ -6,27 +6,35 @@
 """
 
 import torch
-from transformers import BertModel, BertPreTrainedModel
+from transformers import AutoModel, PreTrainedModel
 from transformers.modeling_outputs import SequenceClassifierOutput
 
+PREFIXES = {"xlm-roberta": "roberta"}  # the attribute of the encoder where it is not the type of the model
 
-class KerasFTForSequenceClassification(BertPreTrainedModel):
-    """BERT, one vector a text without BERT's pooler, and a linear head."""
 
-    _keys_to_ignore_on_load_unexpected = [r"^bert\.pooler\."]  # noqa: RUF012
+class KerasFTForSequenceClassification(PreTrainedModel):
+    """An encoder, one vector a text without a pooler, and a linear head."""
+
+    base_model_prefix = ""
+    _keys_to_ignore_on_load_unexpected = [r"\.pooler\."]  # noqa: RUF012
 
     def __init__(self, config):
         super().__init__(config)
         self.num_labels = config.num_labels
-        self.bert = BertModel(config, add_pooling_layer=False)
-        self.dropout = torch.nn.Dropout(config.hidden_dropout_prob)
+        self.prefix = PREFIXES.get(config.model_type, config.model_type)
+        encoder = AutoModel.from_config(config)
+        encoder.pooler = None
+        setattr(self, self.prefix, encoder)
+        self.dropout = torch.nn.Dropout(getattr(config, "hidden_dropout_prob", getattr(config, "dropout", 0.1)))
         self.classifier = torch.nn.Linear(config.hidden_size, config.num_labels)
         self.post_init()
 
     def forward(self, input_ids=None, attention_mask=None, token_type_ids=None, labels=None, **arguments):
         """Logits `(texts, labels)`, and the cross-entropy where labels are given."""
         arguments.pop("return_dict", None)
-        outputs = self.bert(input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids, **arguments)
+        if getattr(self.config, "type_vocab_size", 1) > 1:
+            arguments["token_type_ids"] = token_type_ids
+        outputs = getattr(self, self.prefix)(input_ids, attention_mask=attention_mask, **arguments)
         hidden = outputs.last_hidden_state  # (texts, length, hidden)
         logits = self.classifier(self.dropout(self._pool(hidden, attention_mask)))
         loss = None if labels is None else torch.nn.functional.cross_entropy(logits, labels.view(-1))

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_ft.errors import RequestError, WorkError
-from keras_ft.presets.family import ALBERT, BERT, FAMILIES, GPT2, Family, family_of
+from keras_ft.presets.family import ALBERT, BERT, FAMILIES, GPT2, XLM_ROBERTA, Family, family_of
 from keras_ft.presets.pretrained import Pretrained, check_vocabulary
 from keras_ft.presets.sidecar import read_sidecar
 from keras_ft.text.byte_pair import BytePairTokenizer
@@ -98,9 +98,10 @@ def _as_written(folder: Path, name: str, backbone: Any) -> Pretrained | None:
             options, assets / "vocabulary.json", assets / "merges.txt", folder
         )
     elif options.get("type") == "sentence_piece":
-        tokenizer = SentencePieceTokenizer.from_config(
-            options, SentencePieceModel.read(assets / "vocabulary.spm"), folder
-        )
+        model = SentencePieceModel.read(assets / "vocabulary.spm")
+        if family_of(backbone) is XLM_ROBERTA:
+            model = in_fairseqs_order(model, assets / "vocabulary.spm")
+        tokenizer = SentencePieceTokenizer.from_config(options, model, folder)
     else:
         tokenizer = WordPieceTokenizer.from_config(options, assets / "vocabulary.txt", folder)
     return Pretrained(name, backbone, arithmetic, tokenizer, pooling)

@@ -7,6 +7,7 @@ from pydantic import PositiveInt
 from keras_ft.errors import RequestError
 from keras_ft.paths import local_file
 from keras_ft.presets.family import (
+    ALBERT,
     BERT,
     DISTILBERT,
     ELECTRA,
@@ -14,6 +15,7 @@ from keras_ft.presets.family import (
     FAMILIES,
     GPT2,
     ROBERTA,
+    XLM_ROBERTA,
     new_backbone,
 )
 from keras_ft.presets.pretrained import Pretrained
@@ -21,6 +23,8 @@ from keras_ft.recipe import Section, check_options, suggest
 from keras_ft.text.byte_pair import BytePairTokenizer
 from keras_ft.text.byte_pair_vocabulary import BytePairVocabulary
 from keras_ft.text.load import Tokenizer
+from keras_ft.text.sentence_piece import SentencePieceTokenizer
+from keras_ft.text.sentence_piece_files import read_albert, read_xlm_roberta
 from keras_ft.text.vocabulary import Vocabulary
 from keras_ft.text.wordpiece import WordPieceTokenizer
 
@@ -66,6 +70,22 @@ class RobertaOptions(ModelOptions):
     merges: str
 
 
+class XLMRobertaOptions(ModelOptions):
+    """An XLM-R with random weights."""
+
+    family: str = XLM_ROBERTA.name
+
+
+class AlbertOptions(ModelOptions):
+    """An ALBERT with random weights, whose layers share theirs unless there are more groups."""
+
+    family: str = ALBERT.name
+    lowercase: bool = True
+    embedding_dim: PositiveInt = 128
+    num_groups: PositiveInt = 1
+    num_inner_repetitions: PositiveInt = 1
+
+
 class GPT2Options(ModelOptions):
     """A GPT-2 with random weights."""
 
@@ -78,7 +98,9 @@ OPTIONS: dict[str, type[ModelOptions]] = {
     BERT.name: BertOptions,
     GPT2.name: GPT2Options,
     ROBERTA.name: RobertaOptions,
+    XLM_ROBERTA.name: XLMRobertaOptions,
     DISTILBERT.name: DistilBertOptions,
+    ALBERT.name: AlbertOptions,
     ELECTRA.name: ElectraOptions,
 }
 
@@ -93,6 +115,10 @@ def from_scratch(options: dict[str, Any]) -> Pretrained:
     if settings.hidden_dim % settings.num_heads:
         raise RequestError(
             f"backbone: hidden_dim {settings.hidden_dim} should be a multiple of num_heads {settings.num_heads}"
+        )
+    if settings.num_layers % getattr(settings, "num_groups", 1):
+        raise RequestError(
+            f"backbone: num_layers {settings.num_layers} should be a multiple of num_groups {settings.num_groups}"
         )
     family, tokenizer = FAMILIES[settings.family], _tokenizer(settings)
     sizes = settings.model_dump(include=set(family.keys))
@@ -119,6 +145,11 @@ def _tokenizer(settings: Any) -> Tokenizer:
     path = local_file(settings.vocabulary)
     if isinstance(settings, BertOptions):
         return WordPieceTokenizer(Vocabulary.from_vocab_txt(path), settings.lowercase)
+    if isinstance(settings, XLMRobertaOptions):
+        return SentencePieceTokenizer(*read_xlm_roberta(path))
+    if isinstance(settings, AlbertOptions):
+        lower = settings.lowercase
+        return SentencePieceTokenizer(*read_albert(path), lowercase=lower, strip_accents=lower, plain_quotes=True)
     vocabulary = BytePairVocabulary.from_files(path, local_file(settings.merges))
     if isinstance(settings, RobertaOptions):
         vocabulary = vocabulary.with_added_tokens(ROBERTA_TOKENS)

@@ -1,14 +1,13 @@
 """Reading the folder of a Hugging Face tokenizer that SentencePiece made."""
 
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from keras_ft.errors import RequestError
 from keras_ft.text.hugging_face import special_tokens_of
 from keras_ft.text.sentence_piece_json import read_sentence_piece_json
-from keras_ft.text.sentence_piece_model import SentencePieceModel
+from keras_ft.text.sentence_piece_model import NORMAL, USER_DEFINED, Piece, SentencePieceModel
 from keras_ft.text.sentence_piece_vocabulary import (
     ALBERT_ROLES,
     ROBERTA_ROLES,
@@ -42,16 +41,18 @@ def read_sentence_piece(folder: str | Path) -> tuple[SentencePieceModel, Sentenc
             f"{folder} holds neither tokenizer.json nor {XLM_ROBERTA_FILE} or {ALBERT_FILE}: one should be there"
         )
     model, vocabulary = read_albert(folder / ALBERT_FILE)
-    pieces = [
-        replace(piece, score=piece.score + NUMBER_COMMA) if re.search(r"\d,$", piece.text) else piece
-        for piece in model.pieces
-    ]
     options = {
         "lowercase": config.get("do_lower_case", True),
         "strip_accents": not config.get("keep_accents", False),
         "plain_quotes": True,
     }
-    return model.with_pieces(pieces), vocabulary, options
+    return model, vocabulary, options
+
+
+def _as_transformers(piece: Piece) -> Piece:
+    """What transformers makes of a piece of ALBERT: it knows none that is matched in the text as it is written."""
+    score = piece.score + NUMBER_COMMA if re.search(r"\d,$", piece.text) else piece.score
+    return Piece(piece.text, score, NORMAL if piece.kind == USER_DEFINED else piece.kind)
 
 
 def read_xlm_roberta(path: Path) -> tuple[SentencePieceModel, SentencePieceVocabulary]:
@@ -65,10 +66,11 @@ def read_xlm_roberta(path: Path) -> tuple[SentencePieceModel, SentencePieceVocab
 
 
 def read_albert(path: Path) -> tuple[SentencePieceModel, SentencePieceVocabulary]:
-    """ALBERT's model file.
+    """ALBERT's model file, as transformers takes it.
 
     Raises:
         RequestError: it is missing, or is no such file.
     """
     model = SentencePieceModel.read(path)
+    model = model.with_pieces([_as_transformers(piece) for piece in model.pieces])
     return model, SentencePieceVocabulary(model, ALBERT_ROLES, "bert", path)

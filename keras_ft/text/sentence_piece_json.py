@@ -12,7 +12,18 @@ from pathlib import Path
 from typing import Any
 
 from keras_ft.errors import RequestError
-from keras_ft.text.sentence_piece_model import BYTE, CONTROL, NORMAL, SPACE, UNKNOWN, Piece, SentencePieceModel
+from keras_ft.text.sentence_piece_model import (
+    BYTE,
+    CONTROL,
+    NORMAL,
+    SPACE,
+    UNIGRAM,
+    UNKNOWN,
+    UNUSED,
+    USER_DEFINED,
+    Piece,
+    SentencePieceModel,
+)
 from keras_ft.text.sentence_piece_vocabulary import SentencePieceVocabulary
 from keras_ft.text.vocabulary import read_json
 
@@ -170,8 +181,16 @@ def _steps(part: Json | None, key: str) -> list[Json]:
 
 
 def write_sentence_piece_json(tokenizer: Any, path: Path) -> None:
-    """Write a `SentencePieceTokenizer` for Hugging Face's `tokenizers`."""
+    """Write a `SentencePieceTokenizer` for Hugging Face's `tokenizers`.
+
+    Raises:
+        RequestError: these cannot do what its model does.
+    """
     model, vocabulary = tokenizer.model, tokenizer.vocabulary
+    if model.kind != UNIGRAM or any(piece.kind in (USER_DEFINED, UNUSED) for piece in model.pieces):
+        raise RequestError(
+            "the SentencePiece model is no unigram one, or has user-defined or unused pieces: tokenizers have no such"
+        )
     quotes = [{"type": "Replace", "pattern": {"String": quote}, "content": '"'} for quote in QUOTES]
     charsmap = base64.b64encode(model.charsmap).decode()
     metaspace = {"type": "Metaspace", "replacement": SPACE, "prepend_scheme": "always", "split": True}

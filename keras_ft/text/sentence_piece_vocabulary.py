@@ -65,3 +65,16 @@ def in_fairseqs_order(model: SentencePieceModel, source: str | Path) -> Sentence
         raise RequestError(f"{source} should begin with the pieces <unk>, <s> and </s>, as XLM-R's does")
     special = [Piece(text, kind=UNKNOWN if text == "<unk>" else CONTROL) for text in _FAIRSEQ]
     return model.with_pieces([*special, *model.pieces[3:], Piece("<mask>", kind=CONTROL)])
+
+
+def in_files_order(model: SentencePieceModel) -> SentencePieceModel:
+    """The way back from `in_fairseqs_order`.
+
+    Raises:
+        RequestError: the pieces are not in fairseq's order.
+    """
+    texts = [piece.text for piece in model.pieces]
+    if (*texts[:4], texts[-1]) != (*_FAIRSEQ, "<mask>"):
+        raise RequestError(f"a vocabulary of XLM-R should begin with {' '.join(_FAIRSEQ)} and end with <mask>")
+    start, _, end, unknown = model.pieces[:4]
+    return model.with_pieces([unknown, start, end, *model.pieces[4:-1]])

@@ -1,36 +1,9 @@
-"""SentencePiece models learned on the spot, and Hugging Face's tokenizers over the same pieces."""
+"""Hugging Face's tokenizers over the pieces of SentencePiece models."""
 
-import io
-from collections.abc import Iterable
-
-import sentencepiece
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
 from keras_ft.text.sentence_piece_model import CONTROL, UNKNOWN, SentencePieceModel
 from keras_ft.text.sentence_piece_vocabulary import SentencePieceVocabulary
-
-ALBERT_SPECIAL = {
-    **{"pad_id": 0, "unk_id": 1, "bos_id": -1, "eos_id": -1, "pad_piece": "<pad>", "unk_piece": "<unk>"},
-    **{
-        "control_symbols": ["[CLS]", "[SEP]", "[MASK]"],
-        "user_defined_symbols": ["(", ")", '"', "-", ".", "–", "£", "€"],
-    },
-}
-
-
-def learn(texts: Iterable[str], size: int, **options) -> bytes:
-    """A serialized model of at most so many pieces."""
-    written = io.BytesIO()
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(texts),
-        model_writer=written,
-        vocab_size=size,
-        hard_vocab_limit=False,
-        minloglevel=2,
-        num_threads=1,
-        **options,
-    )
-    return written.getvalue()
 
 
 def reference(model: SentencePieceModel, vocabulary: SentencePieceVocabulary, albert: bool = False) -> Tokenizer:

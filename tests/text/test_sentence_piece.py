@@ -9,7 +9,7 @@ from bert_reference import differing_lines, traced
 from byte_pair_reference import PIECES, real_texts
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sentence_piece_reference import ALBERT_SPECIAL, learn, reference
+from sentence_piece_reference import reference
 from tokenizers import Tokenizer
 
 from keras_ft.errors import RequestError
@@ -21,6 +21,7 @@ from keras_ft.text.sentence_piece_json import write_sentence_piece_json
 from keras_ft.text.sentence_piece_model import CONTROL, UNKNOWN, Piece, SentencePieceModel
 from keras_ft.text.sentence_piece_vocabulary import ALBERT_ROLES, SentencePieceVocabulary
 from tests.tiny import SENTENCES
+from tests.tiny_encoders import ALBERT_PIECES, learn_pieces
 
 DELETED = {"\0", "\x01", "\x1c", "\x7f"}
 CODE_POINTS = [chr(i) for i in range(0x110000) if not 0xD800 <= i < 0xE000]
@@ -49,15 +50,14 @@ ODD = [
 @pytest.fixture(scope="module")
 def xlm_roberta(tmp_path_factory):
     folder = tmp_path_factory.mktemp("xlm_roberta")
-    (folder / XLM_ROBERTA_FILE).write_bytes(learn(SENTENCES, 260, character_coverage=1.0))
+    learn_pieces(folder / XLM_ROBERTA_FILE, SENTENCES)
     return folder
 
 
 @pytest.fixture(scope="module")
 def albert(tmp_path_factory):
     folder = tmp_path_factory.mktemp("albert")
-    learned = learn([line.lower() for line in SENTENCES], 260, character_coverage=1.0, **ALBERT_SPECIAL)
-    (folder / ALBERT_FILE).write_bytes(learned)
+    learn_pieces(folder / ALBERT_FILE, [line.lower() for line in SENTENCES], **ALBERT_PIECES)
     return folder
 
 
@@ -127,7 +127,7 @@ def test_sentencepiece_itself_gives_the_same_pieces(xlm_roberta):
 def test_real_texts_equal_the_reference(shared_data, tmp_path):
     lines = list(real_texts(shared_data))[::25]
     assert len(lines) >= 3000
-    (tmp_path / XLM_ROBERTA_FILE).write_bytes(learn(lines[::2], 1500, character_coverage=0.999))
+    learn_pieces(tmp_path / XLM_ROBERTA_FILE, lines[::2], 1500, character_coverage=0.96)
     tokenizer = tokenizer_of(tmp_path)
     assert differing_lines(tokenizer, reference_of(tokenizer), lines) == []
 
@@ -244,7 +244,7 @@ def test_a_model_of_another_kind_or_without_its_special_pieces_is_refused(albert
     (tmp_path / XLM_ROBERTA_FILE).write_bytes((albert / ALBERT_FILE).read_bytes())
     with pytest.raises(RequestError, match="should begin with the pieces <unk>, <s> and </s>"):
         tokenizer_of(tmp_path)
-    (tmp_path / XLM_ROBERTA_FILE).write_bytes(learn(SENTENCES, 200, model_type="word"))
+    learn_pieces(tmp_path / XLM_ROBERTA_FILE, SENTENCES, 200, model_type="word")
     with pytest.raises(RequestError, match="model of words or characters"):
         tokenizer_of(tmp_path)
     model = SentencePieceModel(
