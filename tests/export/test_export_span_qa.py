@@ -1,4 +1,4 @@
-"""A trained reader of answers: predicted, exported, served, and asked about very long contexts."""
+"""A trained reader of answers: measured, exported, and asked about very long contexts."""
 
 import json
 import random
@@ -15,8 +15,6 @@ from keras_ft.evaluation.predictor import Predictor
 from keras_ft.evaluation.views import view_of
 from keras_ft.export.export import export
 from keras_ft.recipe_file import load_recipe
-from keras_ft.serving.background import BackgroundServer
-from keras_ft.serving.client import Client
 from keras_ft.serving.session_model import SessionModel
 from keras_ft.tasks.model import load_model
 from keras_ft.tasks.samples import HARD_TEXTS
@@ -93,7 +91,7 @@ def test_in_a_context_of_5000_words_an_answer_scores_as_in_its_window_alone(run,
     assert whole["answer"][0] in set(short["answer"][same])
 
 
-def test_predict_evaluate_and_serve_say_the_same(run, exported):
+def test_predict_evaluate_and_an_export_say_the_same(run, exported):
     file = run.parent / "test.jsonl"
     records = list(predict(run, [], file))
     rows = question_rows(24, seed=1)
@@ -102,10 +100,6 @@ def test_predict_evaluate_and_serve_say_the_same(run, exported):
         assert (one["answer"], one["start"], one["end"]) == (other["answer"], other["start"], other["end"])
         assert one["score"] == pytest.approx(other["score"], abs=1e-5)
         assert one["answer"] == (row["context"][one["start"] : one["end"]] if one["start"] >= 0 else "")
-    columns = {name: [row[name] for row in rows] for name in ("question", "context")}
-    with BackgroundServer([exported.parent]) as server:
-        over_rest = Client(server.url).predict("qa", inputs=columns)
-    assert over_rest["answer"] == [record["answer"] for record in records]
     found = evaluate_run(run, str(file), run.parent / "page.html")
     recorded = Predictions.read(run / "predictions" / "test.npz")
     assert found["f1"] == pytest.approx(recorded.columns["f1"].mean())
