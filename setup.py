@@ -17,6 +17,7 @@ TEST = [
     "hypothesis>=6.100",
     "httpx>=0.27",
     "tokenizers>=0.21",
+    "seqeval>=1.2.2",
     "nbclient>=0.10",
     "ipykernel>=6",
     "ruff>=0.9",

@@ -1,7 +1,7 @@
 """Entities in a text: names, places, dates, whatever is marked."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_ft.batch import TokenBatch
+from keras_ft.data.label_lists import groups_by_rarest_label
 from keras_ft.data.rows import Rows
 from keras_ft.errors import RequestError
 from keras_ft.layers.crf import NEVER, Transitions, best_tags, log_marginals, negative_log_likelihood
@@ -17,6 +18,7 @@ from keras_ft.layers.encoder import encode
 from keras_ft.layers.random import Key, dropout
 from keras_ft.layers.task_model import ModelView
 from keras_ft.layers.word_grid import WordGrid
+from keras_ft.presets.family import ENCODERS
 from keras_ft.tasks.base import AnsweringTask, Metrics
 from keras_ft.tasks.entity_rows import COLUMNS, read_entity_row
 from keras_ft.tasks.entity_spans import entity_spans
@@ -24,8 +26,8 @@ from keras_ft.tasks.tag_schemes import Entity, first_tag, forbidden, tag_names
 from keras_ft.tasks.tagging_metrics import TaggingMetrics, compare, counts
 from keras_ft.tasks.tagging_options import TaggingOptions, stride_of
 from keras_ft.text.assemble import Sequences, single_in_windows
+from keras_ft.text.load import Tokenizer
 from keras_ft.text.word_tokens import first_tokens, is_best_context
-from keras_ft.text.wordpiece import WordPieceTokenizer
 from keras_ft.text.words_of_text import WordFinder
 
 Tensor = Any
@@ -54,7 +56,7 @@ class Tagging(AnsweringTask):
     target_columns = ("entities", "words")
     file_columns = optional_columns = COLUMNS
     kept_texts = ("entities", "words")
-    families = ("bert",)
+    families = ENCODERS
     several_sequences = True
     axes = {"word_start": "token", "start": "token", "end": "token", "tag": "token"}  # noqa: RUF012
     output_axes = {"tag": "token", "log_score": "token"}  # noqa: RUF012
@@ -87,9 +89,14 @@ class Tagging(AnsweringTask):
         return WHOLE
 
     @classmethod
-    def strata(cls, rows: Rows) -> list[str]:
+    def strata(cls, rows: Rows) -> list[tuple[str, ...]]:
         """The labels that occur in each row."""
-        return [" + ".join(sorted({label for _, _, label in found})) for found in rows.columns["entities"]]
+        return [tuple(sorted({label for _, _, label in found})) for found in rows.columns["entities"]]
+
+    @classmethod
+    def groups(cls, strata: Sequence[Hashable], counts: np.ndarray) -> np.ndarray:
+        """By the rarest of their labels, so that each label is held out in proportion."""
+        return groups_by_rarest_label(strata, counts)
 
     def to_json(self) -> dict[str, Any]:
         """The constructor's arguments."""
@@ -139,7 +146,7 @@ class Tagging(AnsweringTask):
         words = rows.columns.get("words") or [None] * len(rows)
         return {"entities": entities, "words": [json.dumps(found) if found else "" for found in words]}
 
-    def features(self, tokenizer: WordPieceTokenizer, columns: dict[str, Tensor]) -> Sequences:
+    def features(self, tokenizer: Tokenizer, columns: dict[str, Tensor]) -> Sequences:
         """[CLS] text [SEP], of long texts several; `word_start`, `start` and `end` of each word on its first token."""
         ids, starts, ends = tokenizer.tokenize_with_offsets(columns["text"])
         found = first_tokens(self._words(columns["text"]), starts, ends)
