@@ -18,6 +18,7 @@ TEST = [
     "httpx>=0.27",
     "tokenizers>=0.21",
     "sentencepiece>=0.2",
+    "seqeval>=1.2.2",
     "nbclient>=0.10",
     "ipykernel>=6",
     "ruff>=0.9",

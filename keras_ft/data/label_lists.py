@@ -1,7 +1,11 @@
 """The labels of a row that may have several, or none."""
 
 import json
+from collections import Counter
+from collections.abc import Hashable, Sequence
 from typing import Any
+
+import numpy as np
 
 from keras_ft.data.labels import label_text
 from keras_ft.errors import RequestError
@@ -41,3 +45,19 @@ def _split(text: str, separator: str, where: str) -> list[Any]:
     if not isinstance(found, list):
         raise RequestError(f'{where}: the labels begin with [ but are no JSON ({text[:40]}); write ["joy", "love"]')
     return found
+
+
+def groups_by_rarest_label(answers: Sequence[Hashable], counts: np.ndarray) -> np.ndarray:
+    """Answers that are tuples of labels, by the label of theirs that fewest rows have: `(answers,)`, 0 without labels.
+
+    Args:
+        answers: all different ones.
+        counts: `(answers,)` rows of each.
+    """
+    rows_of: Counter[str] = Counter()
+    several = [labels for labels in answers if isinstance(labels, tuple)]
+    for labels, count in zip(several, counts.tolist(), strict=True):
+        rows_of.update(dict.fromkeys(labels, count))
+    numbers = {label: number for number, label in enumerate(sorted(rows_of), start=1)}
+    rarest = [min(labels, key=lambda label: (rows_of[label], label), default=None) for labels in several]
+    return np.array([0 if label is None else numbers[label] for label in rarest])

@@ -9,7 +9,7 @@ from keras import ops
 from scipy.special import expit
 
 from keras_ft.batch import TokenBatch
-from keras_ft.data.label_lists import label_list
+from keras_ft.data.label_lists import groups_by_rarest_label, label_list
 from keras_ft.data.labels import LabelSet
 from keras_ft.data.rows import Rows
 from keras_ft.layers.binary_cross_entropy import binary_cross_entropy
@@ -101,13 +101,7 @@ class Multilabel(PooledTask):
     @classmethod
     def groups(cls, strata: Sequence[Hashable], counts: np.ndarray) -> np.ndarray:
         """By the rarest of their labels, so that each label is held out in proportion though no two rows are alike."""
-        rows_of: Counter[str] = Counter()
-        several = [names for names in strata if isinstance(names, tuple)]
-        for names, count in zip(several, counts.tolist(), strict=True):
-            rows_of.update(dict.fromkeys(names, count))
-        numbers = {name: number for number, name in enumerate(sorted(rows_of), start=1)}
-        rarest = [min(names, key=lambda name: (rows_of[name], name), default=None) for names in several]
-        return np.array([0 if name is None else numbers[name] for name in rarest])
+        return groups_by_rarest_label(strata, counts)
 
     def to_json(self) -> dict[str, Any]:
         """The constructor's arguments."""

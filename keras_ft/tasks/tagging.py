@@ -1,7 +1,7 @@
 """Entities in a text: names, places, dates, whatever is marked."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_ft.batch import TokenBatch
+from keras_ft.data.label_lists import groups_by_rarest_label
 from keras_ft.data.rows import Rows
 from keras_ft.errors import RequestError
 from keras_ft.layers.crf import NEVER, Transitions, best_tags, log_marginals, negative_log_likelihood
@@ -88,9 +89,14 @@ class Tagging(AnsweringTask):
         return WHOLE
 
     @classmethod
-    def strata(cls, rows: Rows) -> list[str]:
+    def strata(cls, rows: Rows) -> list[tuple[str, ...]]:
         """The labels that occur in each row."""
-        return [" + ".join(sorted({label for _, _, label in found})) for found in rows.columns["entities"]]
+        return [tuple(sorted({label for _, _, label in found})) for found in rows.columns["entities"]]
+
+    @classmethod
+    def groups(cls, strata: Sequence[Hashable], counts: np.ndarray) -> np.ndarray:
+        """By the rarest of their labels, so that each label is held out in proportion."""
+        return groups_by_rarest_label(strata, counts)
 
     def to_json(self) -> dict[str, Any]:
         """The constructor's arguments."""

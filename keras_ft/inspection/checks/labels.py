@@ -15,6 +15,7 @@ from keras_ft.inspection.survey import Survey
 
 LABELLED = ("classification", "pair", "relation")  # tasks with one label a row
 LABELLING = (*LABELLED, "multilabel")  # tasks whose answers are labels
+NAMING = (*LABELLING, "tagging")  # tasks whose answers have labels
 FREQUENT = 20  # times as often as a misspelling of it
 RARE = 5  # rows at most of what may be a misspelling
 LONG_ENOUGH = 4  # letters of a label in which one wrong letter shows
@@ -53,7 +54,7 @@ def label_of_each_row(survey: Survey) -> Iterator[Finding]:
         yield Finding("label_of_each_row", "warning", "train", distinct, what, advice)
 
 
-@check(*LABELLING)
+@check(*NAMING)
 def unknown_labels(survey: Survey) -> Iterator[Finding]:
     """Labels of validation and test that the model never learns."""
     known = survey.label_counts["train"] > 0
@@ -74,7 +75,7 @@ def unknown_labels(survey: Survey) -> Iterator[Finding]:
         )
 
 
-@check(*LABELLING)
+@check(*NAMING)
 def absent_labels(survey: Survey) -> Iterator[Finding]:
     """Labels of train that no other split measures."""
     learned = survey.label_counts["train"] >= FEW
@@ -85,19 +86,19 @@ def absent_labels(survey: Survey) -> Iterator[Finding]:
             yield Finding("absent_label", "note", split.name, len(absent), what, "how well they do stays unknown")
 
 
-@check(*LABELLING)
+@check(*NAMING)
 def label_variants(survey: Survey) -> Iterator[Finding]:
     """Labels that differ only in case, width, spaces or punctuation."""
     yield from _misspelled(survey, "label_variant", "differ only in case, spaces or punctuation", _variants(survey))
 
 
-@check(*LABELLING)
+@check(*NAMING)
 def label_typos(survey: Survey) -> Iterator[Finding]:
     """Rare labels that are spelled almost like a frequent one."""
     yield from _misspelled(survey, "label_typo", "may be misspelled", _typos(survey))
 
 
-@check(*LABELLING)
+@check(*NAMING)
 def rare_labels(survey: Survey) -> Iterator[Finding]:
     """Labels with one example, or a few."""
     counts = survey.label_counts["train"].copy()
