@@ -86,9 +86,7 @@ class Normalizer(tf.Module):
     def _without_deleted(self, code_points: tf.Tensor, ends: tf.Tensor) -> tf.Tensor:
         """Ends without what normalization deletes: a character seems to reach up to the next one that is left."""
         kept = tf.where(tf.reduce_all(code_points[:, None] != self._deleted, axis=1))[:, 0]
-        before = tf.searchsorted(
-            kept, tf.cast(ends, tf.int64)
-        )  # (B,) kept up to there: 0 of a space only
+        before = tf.searchsorted(kept, tf.cast(ends, tf.int64))  # (B,) kept up to there: 0 of a space only
         return tf.cast(tf.gather(kept, tf.maximum(before - 1, 0)), ends.dtype) + 1
 
 
