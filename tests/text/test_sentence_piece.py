@@ -127,7 +127,7 @@ def test_sentencepiece_itself_gives_the_same_pieces(xlm_roberta):
 def test_real_texts_equal_the_reference(shared_data, tmp_path):
     lines = list(real_texts(shared_data))[::25]
     assert len(lines) >= 3000
-    learn_pieces(tmp_path / XLM_ROBERTA_FILE, lines[::2], 1500, character_coverage=0.96)
+    learn_pieces(tmp_path / XLM_ROBERTA_FILE, lines[::2], 6000, character_coverage=0.98)
     tokenizer = tokenizer_of(tmp_path)
     assert differing_lines(tokenizer, reference_of(tokenizer), lines) == []
 
