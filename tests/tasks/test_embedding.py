@@ -179,9 +179,9 @@ def test_an_example_is_truncated_where_one_of_its_texts_is(tokenizer):
         ({"text_a": "a", "label": 1}, "has 'label' but no 'text_b'"),
         ({"text_a": "a", "text_c": "c"}, "has 'text_c' but no 'text_b'"),
         ({"text_a": "a", "text_b": "b", "text_c": "c", "label": 1}, "has 'text_c' and 'label'"),
-        ({"text_a": "a", "text_b": "b", "label": "much"}, "the label is 'much'; it should be a finite number"),
-        ({"text_a": "a", "text_b": "b", "label": float("nan")}, "should be a finite number"),
-        ({"text_a": "a", "text_b": "b", "label": True}, "should be a finite number"),
+        ({"text_a": "a", "text_b": "b", "label": "much"}, "the label is no finite number ('much')"),
+        ({"text_a": "a", "text_b": "b", "label": float("nan")}, "the label is no finite number"),
+        ({"text_a": "a", "text_b": "b", "label": True}, "the label is no finite number"),
     ],
 )
 def test_a_malformed_row_is_refused_by_its_line(row, message):

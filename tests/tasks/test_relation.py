@@ -223,7 +223,7 @@ def test_a_negative_label_that_the_data_lack_is_refused():
 def test_a_run_of_relations_is_not_converted_to_a_classifier(run, tmp_path):
     from keras_ft.export.convert import convert
 
-    with pytest.raises(RequestError, match="is a relation run; classification runs can be converted"):
+    with pytest.raises(RequestError, match="is a relation run; runs of classification and pair can be converted"):
         convert(run, tmp_path / "out", "hugging-face")
 
 
