@@ -12,15 +12,43 @@ from keras_ft.tasks.model import build_model
 from keras_ft.tasks.registry import TASKS
 from keras_ft.training.prepare import prepare
 from keras_ft.training.tf_engine import TFEngine
-from tests.tiny import write_recipe
+from tests.tiny import write_jsonl, write_recipe
 from tests.tiny_language import write_language_recipe
 
+ROWS = {
+    "multilabel": {"text": "a great film", "labels": ["good"]},
+    "pair": {"text_a": "a great film", "text_b": "it was good", "label": "same"},
+    "regression": {"text_a": "a great film", "text_b": "it was good", "label": 0.5},
+    "tagging": {"text": "the great film was good", "entities": [[4, 14, "NAME"]]},
+    "relation": {"text": "<e1>the film</e1> was <e2>good</e2>", "label": "is"},
+    "span_qa": {
+        "question": "what was good?",
+        "context": "this film was good",
+        "answers": {"text": ["film"], "answer_start": [5]},
+    },
+    "embedding": {"text_a": "a great film", "text_b": "it was good"},
+}
+OTHERS = {
+    "multilabel": {"labels": ["bad"]},
+    "pair": {"label": "other"},
+    "regression": {"label": 2.5},
+    "tagging": {"entities": []},
+    "relation": {"label": "is not"},
+    "span_qa": {"answers": {"text": [], "answer_start": []}},
+    "embedding": {"text_a": "not a film"},
+}
+"""Task → what every other row has in place of the first one's."""
 ON_THE_HOST = ("PyFunc", "EagerPyFunc", "PyFuncStateless", "Print", "PrintV2", "IteratorGetNext")
 
 
 def engine_and_batch(folder, task: str, **settings):
     writes = issubclass(TASKS[task], LanguageTask)
-    recipe = load_recipe(write_language_recipe(folder, task) if writes else write_recipe(folder, task=task))
+    path = write_language_recipe(folder, task) if writes else write_recipe(folder, task=task)
+    if task in ROWS:
+        rows = [ROWS[task] | (OTHERS[task] if number % 2 else {}) for number in range(48)]
+        for name in ("train", "test"):
+            write_jsonl(folder / f"{name}.jsonl", rows)
+    recipe = load_recipe(path)
     pretrained = load_backbone(recipe)
     prepared = prepare(recipe, pretrained, folder / "data", lambda line: None)
     for name, value in settings.items():
