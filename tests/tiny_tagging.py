@@ -25,13 +25,13 @@ def write_tagging_recipe(folder: Path, **changes: str) -> Path:
     """A recipe over a tiny model and data, all in `folder`; `changes` replace whole sections (YAML)."""
     rng = random.Random(0)
     write_hugging_face(folder / "bert", num_hidden_layers=1)
-    write_jsonl(folder / "train.jsonl", [tagging_row(rng) for _ in range(96)])
+    write_jsonl(folder / "train.jsonl", [tagging_row(rng) for _ in range(240)])
     write_jsonl(folder / "test.jsonl", [tagging_row(rng) for _ in range(24)])
     sections = {
         "task": "tagging",
         "backbone": "bert",
         "data": "{train: train.jsonl, validation: 0.25, test: test.jsonl, max_length: 16}",
-        "train": "{epochs: 8, batch_size: 8, learning_rate: 1.0e-2}",
+        "train": "{epochs: 10, batch_size: 8, learning_rate: 1.0e-2}",
         **changes,
     }
     path = folder / "recipe.yaml"

@@ -132,7 +132,7 @@ def test_inspect_counts_the_labels_and_lists_what_is_malformed(finished, tmp_pat
         file.write('{"text": "abc", "entities": [[0, 9, "NUM"]]}\n')
     recipe = load_recipe(path)
     found = inspect(recipe, load_backbone(recipe), quietly)
-    assert found.splits["train"]["rows"] == 96
+    assert found.splits["train"]["rows"] == 240
     assert found.splits["train"]["refused"] == 1
     said = json.dumps([f.to_json() for f in found.findings])
     assert "train.jsonl line 97" in said
