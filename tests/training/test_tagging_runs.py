@@ -135,7 +135,7 @@ def test_inspect_counts_the_labels_and_lists_what_is_malformed(finished, tmp_pat
     assert found.splits["train"]["rows"] == 240
     assert found.splits["train"]["refused"] == 1
     said = json.dumps([f.to_json() for f in found.findings])
-    assert "train.jsonl line 97" in said
+    assert "train.jsonl line 241" in said
     assert "entity 1 goes from 0 to 9" in said
     assert set(found.splits["train"]["labels"]["rows"]) == set(ENTITIES)
     assert not [f for f in found.findings if f.kind == "truncated"]
