@@ -14,7 +14,8 @@ from keras_ft.data.pipeline import batches
 from keras_ft.data.plans import evaluation_steps
 from keras_ft.evaluation.real_part import real_part
 from keras_ft.layers.task_model import TaskModel
-from keras_ft.tasks.base import AnsweringTask, Task
+from keras_ft.tasks.answering import AnsweringTask
+from keras_ft.tasks.base import Task
 
 EXAMPLES_AT_ONCE = 64
 # What calibration holds in memory, about 14 times its logits; more would not make a temperature better.

@@ -11,7 +11,7 @@ import tensorflow as tf
 from keras_ft.batch import TokenBatch
 from keras_ft.errors import RequestError
 from keras_ft.layers.task_model import ModelView, map_tensors
-from keras_ft.tasks.base import AnsweringTask
+from keras_ft.tasks.answering import AnsweringTask
 from keras_ft.tasks.encode import tensors
 from keras_ft.tasks.language import LanguageTask
 from keras_ft.tasks.model import TrainedModel

@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_ft.evaluation.predictor import Predictor
 from keras_ft.export.verify import Decisions
-from keras_ft.tasks.base import AnsweringTask
+from keras_ft.tasks.answering import AnsweringTask
 from keras_ft.tasks.language import LanguageTask
 from keras_ft.tasks.model import TrainedModel
 from keras_ft.tasks.samples import hard_requests

@@ -17,7 +17,7 @@ from keras_ft.search.index import read_index
 from keras_ft.search.items import ItemsFile
 from keras_ft.search.vectors import TextVectors
 from keras_ft.shown import to_stderr
-from keras_ft.tasks.base import AnsweringTask
+from keras_ft.tasks.answering import AnsweringTask
 from keras_ft.tasks.language import LanguageTask
 from keras_ft.tasks.model import TrainedModel, load_model
 from keras_ft.tasks.samples import read_samples

@@ -18,7 +18,7 @@ from keras_ft.export.warmup import write_warmup_requests
 from keras_ft.paths import AnyPath
 from keras_ft.run_folder import RunFolder
 from keras_ft.search.items import ItemsFile
-from keras_ft.tasks.base import AnsweringTask
+from keras_ft.tasks.answering import AnsweringTask
 from keras_ft.tasks.model import TrainedModel, load_model
 from keras_ft.tasks.relation import Relation
 from keras_ft.tasks.samples import hard_requests, read_samples

@@ -10,7 +10,7 @@ import tensorflow as tf
 from keras_ft.evaluation.predictor import answer_texts
 from keras_ft.layers.task_model import ModelView, map_tensors
 from keras_ft.search.index import SearchIndex, search, search_specs
-from keras_ft.tasks.base import AnsweringTask
+from keras_ft.tasks.answering import AnsweringTask
 from keras_ft.tasks.embedding import Embedding
 from keras_ft.tasks.language import LanguageTask
 from keras_ft.tasks.model import TrainedModel

@@ -6,7 +6,8 @@ import tensorflow as tf
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog, PredictLog
 
-from keras_ft.tasks.base import AnsweringTask, Task
+from keras_ft.tasks.answering import AnsweringTask
+from keras_ft.tasks.base import Task
 from keras_ft.tasks.encode import tensors
 from keras_ft.tasks.writing import request_specs
 

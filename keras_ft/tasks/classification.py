@@ -24,17 +24,16 @@ from keras_ft.tasks.confidence import (
     fit_temperature,
     nats,
 )
-from keras_ft.tasks.pooled import PooledTask, labels_listed, pooling_of
+from keras_ft.tasks.pooled import LabelledTask, labels_listed, pooling_of
 
 Tensor = Any
 
 
-class Classification(PooledTask):
+class Classification(LabelledTask):
     """Softmax over labels from one pooled vector a text.
 
     Args:
-        labels: names, in the order of the head's outputs.
-        pooling, max_length: see `PooledTask`.
+        labels, pooling, max_length: see `LabelledTask`.
         class_weight: loss weight of each label, in their order; all 1 if not given.
         label_smoothing, focal_gamma: see `cross_entropy`.
         temperature: what the logits are divided by before they become scores; `auto` until `calibrate` found it.
@@ -60,8 +59,7 @@ class Classification(PooledTask):
         temperature: Temperature = 1.0,
         abstain: Abstain = None,
     ):
-        super().__init__(pooling, max_length)
-        self.labels = LabelSet(labels)
+        super().__init__(labels, pooling, max_length)
         self.class_weight = class_weight
         self.label_smoothing, self.focal_gamma = label_smoothing, focal_gamma
         self.temperature, self.abstain = temperature, abstain
@@ -104,15 +102,6 @@ class Classification(PooledTask):
             "temperature": self.temperature,
             "abstain": self.abstain,
         }
-
-    @property
-    def num_outputs(self) -> int:
-        """One logit a label."""
-        return len(self.labels.names)
-
-    def asset_files(self) -> dict[str, list[str]]:
-        """`labels.txt`, in the order of the head's outputs."""
-        return {"labels.txt": self.labels.names}
 
     def targets(self, rows: Rows) -> dict[str, np.ndarray]:
         """`label`: `(examples,)` int32."""

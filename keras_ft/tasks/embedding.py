@@ -15,7 +15,8 @@ from keras_ft.layers.encoder import encode, pool
 from keras_ft.layers.random import Key
 from keras_ft.layers.task_model import ModelView
 from keras_ft.presets.family import ENCODERS
-from keras_ft.tasks.base import AnsweringTask, Metrics
+from keras_ft.tasks.answering import AnsweringTask
+from keras_ft.tasks.base import Metrics
 from keras_ft.tasks.embedding_metrics import EmbeddingMetrics, crowding, labels_of, ranks
 from keras_ft.tasks.embedding_options import COLUMNS, MEASURES, EmbeddingOptions, Kind, Loss, Measure, loss_for
 from keras_ft.tasks.embedding_rows import TEXTS, check_kinds, checked_row, kind_of, text_keys
@@ -214,10 +215,6 @@ class Embedding(AnsweringTask):
         else:
             losses = 1.0 - cosine(of_place(0), of_place(1))
         return losses, batch.example_weights
-
-    def divisor(self, batch: TokenBatch) -> Tensor:
-        """The number of examples; those that only fill up do not count."""
-        return ops.sum(batch.example_weights)
 
     def kept(self, outputs: dict[str, Tensor], batch: TokenBatch) -> dict[str, Tensor]:
         """`embedding` `(examples, hidden)` of the first text, and what its metrics need of the others."""

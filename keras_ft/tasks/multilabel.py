@@ -5,7 +5,6 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-from keras import ops
 from scipy.special import expit
 
 from keras_ft.batch import TokenBatch
@@ -16,18 +15,17 @@ from keras_ft.layers.binary_cross_entropy import binary_cross_entropy
 from keras_ft.tasks.base import Metrics, Task
 from keras_ft.tasks.multilabel_metrics import MultilabelMetrics, f1_and_accuracy
 from keras_ft.tasks.multilabel_options import MultilabelOptions, positive_weights, thresholds_in_order
-from keras_ft.tasks.pooled import PooledTask, labels_listed, pooling_of
+from keras_ft.tasks.pooled import LabelledTask, labels_listed, pooling_of
 from keras_ft.tasks.thresholds import FEWEST_POSITIVES, HALF, Thresholds, choose_thresholds
 
 Tensor = Any
 
 
-class Multilabel(PooledTask):
+class Multilabel(LabelledTask):
     """A sigmoid a label from one pooled vector a text; a label is given from its threshold on.
 
     Args:
-        labels: names, in the order of the head's outputs.
-        pooling, max_length: see `PooledTask`.
+        labels, pooling, max_length: see `LabelledTask`.
         class_weight: what the loss of each label weighs where it is present, in their order; all 1 if not given.
         focal_gamma: see `binary_cross_entropy`.
         thresholds: the score from which on each label is given, in their order; `auto` until `calibrate` found them.
@@ -52,8 +50,7 @@ class Multilabel(PooledTask):
         thresholds: list[float] | Literal["auto"] = "auto",
         separator: str = ",",
     ):
-        super().__init__(pooling, max_length)
-        self.labels = LabelSet(labels)
+        super().__init__(labels, pooling, max_length)
         self.class_weight, self.focal_gamma = class_weight, focal_gamma
         self.thresholds = thresholds
         if separator != self.separator:
@@ -115,15 +112,6 @@ class Multilabel(PooledTask):
             "separator": self.separator,
         }
 
-    @property
-    def num_outputs(self) -> int:
-        """One logit a label."""
-        return len(self.labels.names)
-
-    def asset_files(self) -> dict[str, list[str]]:
-        """`labels.txt`, in the order of the head's outputs."""
-        return {"labels.txt": self.labels.names}
-
     def targets(self, rows: Rows) -> dict[str, np.ndarray]:
         """`labels`: `(examples, labels)` uint8, 1 where a row has a label."""
         present = np.zeros((len(rows), self.num_outputs), np.uint8)
@@ -140,10 +128,6 @@ class Multilabel(PooledTask):
     def evaluation_loss(self, outputs: dict[str, Tensor], batch: TokenBatch) -> tuple[Tensor, Tensor]:
         """Plain binary cross-entropy in nats, the mean over labels, `(examples,)`: it compares between recipes."""
         return binary_cross_entropy(outputs["logits"], batch.features["labels"]), batch.example_weights
-
-    def divisor(self, batch: TokenBatch) -> Tensor:
-        """The number of examples; those that only fill up do not count."""
-        return ops.sum(batch.example_weights)
 
     def metrics(self) -> Metrics:
         """Micro and macro F1 and the accuracy of whole answers; before `calibrate`, at the best threshold for all."""

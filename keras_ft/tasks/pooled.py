@@ -3,12 +3,13 @@
 from typing import Any, Literal
 
 from keras_ft.batch import TokenBatch
+from keras_ft.data.labels import LabelSet
 from keras_ft.layers.encoder import encode, pool
 from keras_ft.layers.random import Key, dropout
 from keras_ft.layers.task_model import ModelView
 from keras_ft.presets.family import ENCODERS
 from keras_ft.recipe import Section
-from keras_ft.tasks.base import AnsweringTask
+from keras_ft.tasks.answering import AnsweringTask
 from keras_ft.text.assemble import Sequences, pair, single
 from keras_ft.text.load import Tokenizer
 
@@ -61,6 +62,28 @@ class PooledTask(AnsweringTask):
     def pooled(self, view: ModelView, batch: TokenBatch, hidden: Tensor) -> Tensor:
         """What the head is given: `(tokens, hidden)` → `(examples, head_inputs)`."""
         return pool(view.backbone, batch, hidden, self.pooling)
+
+
+class LabelledTask(PooledTask):
+    """A pooled task whose head has one logit a label.
+
+    Args:
+        labels: names, in the order of the head's outputs.
+        pooling, max_length: see `PooledTask`.
+    """
+
+    def __init__(self, labels: list[str], pooling: str, max_length: int):
+        super().__init__(pooling, max_length)
+        self.labels = LabelSet(labels)
+
+    @property
+    def num_outputs(self) -> int:
+        """One logit a label."""
+        return len(self.labels.names)
+
+    def asset_files(self) -> dict[str, list[str]]:
+        """`labels.txt`, in the order of the head's outputs."""
+        return {"labels.txt": self.labels.names}
 
 
 def pooling_of(options: PooledOptions, default: str | None) -> str:

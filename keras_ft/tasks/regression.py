@@ -106,10 +106,6 @@ class Regression(PooledTask):
         wanted = (batch.features["label"] - self.mean) / self.std
         return ops.square(outputs["logits"][:, 0] - wanted), batch.example_weights
 
-    def divisor(self, batch: TokenBatch) -> Tensor:
-        """The number of examples; those that only fill up do not count."""
-        return ops.sum(batch.example_weights)
-
     def metrics(self) -> Metrics:
         """Pearson, Spearman, mean squared and absolute error."""
         return RegressionMetrics()

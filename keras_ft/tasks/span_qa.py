@@ -16,7 +16,8 @@ from keras_ft.layers.sequence_softmax import log_normalizer
 from keras_ft.layers.task_model import ModelView
 from keras_ft.presets.family import ENCODERS
 from keras_ft.tasks.answer_match import chinese_share
-from keras_ft.tasks.base import AnsweringTask, Metrics
+from keras_ft.tasks.answering import AnsweringTask
+from keras_ft.tasks.base import Metrics
 from keras_ft.tasks.confidence import FEWEST_EXAMPLES
 from keras_ft.tasks.span_qa_metrics import SpanQAMetrics, choose_threshold, cut_out, matches
 from keras_ft.tasks.span_qa_options import Normalization, SpanQAOptions

@@ -19,7 +19,8 @@ from keras_ft.layers.random import Key, dropout
 from keras_ft.layers.task_model import ModelView
 from keras_ft.layers.word_grid import WordGrid
 from keras_ft.presets.family import ENCODERS
-from keras_ft.tasks.base import AnsweringTask, Metrics
+from keras_ft.tasks.answering import AnsweringTask
+from keras_ft.tasks.base import Metrics
 from keras_ft.tasks.entity_rows import COLUMNS, read_entity_row
 from keras_ft.tasks.entity_spans import entity_spans
 from keras_ft.tasks.tag_schemes import Entity, first_tag, forbidden, tag_names
