@@ -19,6 +19,7 @@ from keras_ft.tasks.answering import AnsweringTask
 from keras_ft.tasks.base import Metrics
 from keras_ft.tasks.embedding_metrics import EmbeddingMetrics, crowding, labels_of, ranks
 from keras_ft.tasks.embedding_options import COLUMNS, MEASURES, EmbeddingOptions, Kind, Loss, Measure, loss_for
+from keras_ft.tasks.embedding_places import Places, candidate_mask
 from keras_ft.tasks.embedding_rows import TEXTS, check_kinds, checked_row, kind_of, text_keys
 from keras_ft.text.assemble import Sequences, single
 from keras_ft.text.load import Tokenizer
@@ -195,10 +196,10 @@ class Embedding(AnsweringTask):
         """What the option `loss` says, `(examples,)`; negatives are the other examples of this micro-batch alone."""
         if not self.contrasts_examples:
             return self.evaluation_loss(outputs, batch)
-        of_place = _Places(outputs["vectors"], batch)
+        of_place = Places(outputs["vectors"], batch)
         candidates = [of_place(1), *([of_place(2)] if self.kind == "triplets" else [])]
-        stands = self._stands(batch, len(candidates))
-        losses = ranking_loss(of_place(0), ops.concatenate(candidates), stands, self.scale)
+        mask = candidate_mask(batch, len(candidates))
+        losses = ranking_loss(of_place(0), ops.concatenate(candidates), mask, self.scale)
         return losses, batch.example_weights
 
     def evaluation_loss(self, outputs: dict[str, Tensor], batch: TokenBatch) -> tuple[Tensor, Tensor]:
@@ -207,7 +208,7 @@ class Embedding(AnsweringTask):
         The squared error of the cosine; the triplet loss; else the cosine distance of the two texts, which without
         drop-out is 0 for SimCSE's.
         """
-        of_place = _Places(outputs["vectors"], batch)
+        of_place = Places(outputs["vectors"], batch)
         if self.loss_name == "triplet":
             losses = triplet_loss(of_place(0), of_place(1), of_place(2), self.margin)
         elif self.loss_name == "cosine":
@@ -218,7 +219,7 @@ class Embedding(AnsweringTask):
 
     def kept(self, outputs: dict[str, Tensor], batch: TokenBatch) -> dict[str, Tensor]:
         """`embedding` `(examples, hidden)` of the first text, and what its metrics need of the others."""
-        of_place = _Places(outputs["vectors"], batch)
+        of_place = Places(outputs["vectors"], batch)
         first = of_place(0)
         found = {"embedding": unit(first) if self.normalize else first}
         if self.measure == "uniformity":
@@ -269,37 +270,3 @@ class Embedding(AnsweringTask):
         low, high = self.label_range
         share = (label - low) / (high - low)
         return 2.0 * share - 1.0 if low < 0 else share
-
-    def _stands(self, batch: TokenBatch, groups: int) -> Tensor:
-        """Which candidates each example is held against, `(examples, groups · examples)` bool.
-
-        Those of the other examples, unless their text is the example's own, its partner, or a partner that the same
-        text has in another row; and none of examples that only fill up. Negatives (of the second group) stand where
-        their text is neither its own nor its partner.
-        """
-        keys = batch.features["text_key"]  # (examples, places, 2)
-
-        def same(one: int, other: int) -> Tensor:
-            return ops.all(keys[:, None, one] == keys[None, :, other], axis=-1)  # (examples, examples)
-
-        real = (batch.example_weights > 0)[None, :]
-        own = ops.eye(batch.num_examples, dtype="bool")
-        positives = own | (real & ~same(1, 1) & ~same(0, 1) & ~same(0, 0))
-        if groups == 1:
-            return positives
-        return ops.concatenate([positives, real & ~same(1, 2) & ~same(0, 2)], axis=1)
-
-
-class _Places:
-    """The vectors of the first, second or third text of each example, `(examples, hidden)`.
-
-    Where an example has no such text the vector is of another one, and nothing asks for it.
-    """
-
-    def __init__(self, vectors: Tensor, batch: TokenBatch):
-        self._vectors, self._last = vectors, batch.num_sequences - 1
-        counts = ops.cast(batch.sum_of_examples(ops.ones_like(vectors[:, 0])), "int32")
-        self._first = ops.cumsum(counts) - counts  # (examples,)
-
-    def __call__(self, place: int) -> Tensor:
-        return ops.take(self._vectors, ops.minimum(self._first + place, self._last), axis=0)

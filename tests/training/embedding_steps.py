@@ -13,6 +13,7 @@ from keras_ft.layers.arithmetic import Arithmetic
 from keras_ft.layers.task_model import TaskModel
 from keras_ft.recipe import TrainSection
 from keras_ft.tasks.embedding import Embedding
+from tests.training.equal_steps import learn, with_given_weights  # noqa: F401
 
 STEPS, BATCH, PARTS = 4, 12, 2
 TASK = Embedding("triplets", "ranking", "retrieval", "mean", 20)
@@ -40,10 +41,7 @@ def make_model() -> TaskModel:
     backbone = keras_hub.models.BertBackbone(200, 1, 4, 32, 64, max_sequence_length=64, dropout=0.0)
     model = TaskModel(backbone, Arithmetic("gelu"), TASK.num_outputs)
     backbone.pooled_dense.trainable = False
-    rng = np.random.default_rng(2)
-    for variable in model.weights:
-        variable.assign(rng.normal(0, 0.1, variable.shape).astype("float32") + variable.path.endswith("gamma"))
-    return model
+    return with_given_weights(model)
 
 
 def settings(**changes) -> TrainSection:
@@ -69,8 +67,3 @@ def tf_engine(layout: str, **changes):
     engine = TFEngine(make_model(), TASK, settings(accumulate=PARTS, **changes), layout=layout)
     engine.prepare(STEPS)
     return engine
-
-
-def learn(engine, arrays: TokenArrays, steps: list[Step]) -> np.ndarray:
-    batches = engine.batches(arrays, steps, 0)
-    return np.array([engine.train_step(batch, number)["loss"] for number, batch in enumerate(batches)])

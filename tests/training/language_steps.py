@@ -11,6 +11,7 @@ from keras_ft.data.steps import Step, ragged_steps
 from keras_ft.recipe import TrainSection
 from keras_ft.tasks.text2text import Text2Text
 from tests.tiny_language import tiny_gpt2
+from tests.training.equal_steps import learn  # noqa: F401
 
 STEPS, BATCH = 6, 16
 TASK = Text2Text(max_length=40, label_smoothing=0.1)
@@ -43,8 +44,3 @@ def tf_engine(layout: str = "ragged", **changes):
     engine = TFEngine(tiny_gpt2(), TASK, settings(**changes), layout=layout)
     engine.prepare(STEPS)
     return engine
-
-
-def learn(engine, arrays: TokenArrays, steps: list[Step]) -> np.ndarray:
-    batches = engine.batches(arrays, steps, 0)
-    return np.array([engine.train_step(batch, number)["loss"] for number, batch in enumerate(batches)])

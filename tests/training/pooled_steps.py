@@ -16,6 +16,7 @@ from keras_ft.tasks.multilabel import Multilabel
 from keras_ft.tasks.pair import Pair
 from keras_ft.tasks.pooled import PooledTask
 from keras_ft.tasks.regression import Regression
+from tests.training.equal_steps import learn, with_given_weights  # noqa: F401
 
 STEPS, BATCH = 5, 16
 TASKS: dict[str, PooledTask] = {
@@ -47,11 +48,7 @@ def make_model(task: PooledTask) -> TaskModel:
     backbone = keras_hub.models.BertBackbone(100, 1, 2, 16, 32, max_sequence_length=64, dropout=0.0)
     model = TaskModel(backbone, Arithmetic("gelu"), task.num_outputs)
     backbone.pooled_dense.trainable = False
-    rng = np.random.default_rng(2)
-    for variable in model.weights:
-        value = rng.normal(0, 0.1, variable.shape).astype("float32")
-        variable.assign(value + (variable.path.endswith("gamma")))
-    return model
+    return with_given_weights(model)
 
 
 def steps_in_rows(arrays: TokenArrays, parts: int = 1) -> list[Step]:
@@ -72,11 +69,6 @@ def tf_engine(task: PooledTask, layout: str = "ragged", **changes):
     engine = TFEngine(make_model(task), task, settings(**changes), layout=layout)
     engine.prepare(STEPS)
     return engine
-
-
-def learn(engine, arrays: TokenArrays, steps: list[Step]) -> np.ndarray:
-    batches = engine.batches(arrays, steps, 0)
-    return np.array([engine.train_step(batch, number)["loss"] for number, batch in enumerate(batches)])
 
 
 def check_equal(found: dict, expected: dict) -> None:

@@ -10,6 +10,7 @@ from keras_ft.data.arrays import TokenArrays
 from keras_ft.layers.arithmetic import Arithmetic
 from keras_ft.layers.task_model import TaskModel
 from keras_ft.tasks.relation import Relation
+from tests.training.equal_steps import with_given_weights
 from tests.training.language_steps import BATCH, STEPS, settings
 
 TASK = Relation(["Other", "a(e1,e2)", "a(e2,e1)"], "markers_mean", 40, negative_label="Other")
@@ -32,11 +33,7 @@ def make_model() -> TaskModel:
     backbone = keras_hub.models.BertBackbone(100, 1, 4, 32, 64, max_sequence_length=64, dropout=0.0)
     model = TaskModel(backbone, Arithmetic("gelu"), TASK.num_outputs, head_inputs=TASK.head_inputs(32))
     backbone.pooled_dense.trainable = False
-    rng = np.random.default_rng(2)
-    for variable in model.weights:
-        value = rng.normal(0, 0.1, variable.shape).astype("float32")
-        variable.assign(value + (variable.path.endswith("gamma")))
-    return model
+    return with_given_weights(model)
 
 
 def tf_engine(layout: str = "ragged"):

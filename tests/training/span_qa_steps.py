@@ -13,6 +13,7 @@ from keras_ft.layers.arithmetic import Arithmetic
 from keras_ft.layers.task_model import TaskModel
 from keras_ft.recipe import TrainSection
 from keras_ft.tasks.span_qa import SpanQA
+from tests.training.equal_steps import learn, with_given_weights  # noqa: F401
 
 STEPS, BATCH = 5, 16
 TASK = SpanQA(max_length=24, max_answer_length=4, no_answer_threshold=0.0)
@@ -54,11 +55,7 @@ def make_model() -> TaskModel:
     backbone = keras_hub.models.BertBackbone(200, 2, 4, 32, 64, max_sequence_length=32, dropout=0.0)
     model = TaskModel(backbone, Arithmetic("gelu_new"), TASK.num_outputs)  # GELU as keras-hub has it
     backbone.pooled_dense.trainable = False
-    rng = np.random.default_rng(2)
-    for variable in model.weights:
-        value = rng.normal(0, 0.1, variable.shape).astype("float32")
-        variable.assign(value + (variable.path.endswith("gamma")))
-    return model
+    return with_given_weights(model)
 
 
 def settings(**changes) -> TrainSection:
@@ -79,8 +76,3 @@ def tf_engine(layout: str = "ragged", **changes):
     engine = TFEngine(make_model(), TASK, settings(**changes), layout=layout)
     engine.prepare(STEPS)
     return engine
-
-
-def learn(engine, arrays: TokenArrays, steps: list[Step]) -> np.ndarray:
-    batches = engine.batches(arrays, steps, 0)
-    return np.array([engine.train_step(batch, number)["loss"] for number, batch in enumerate(batches)])

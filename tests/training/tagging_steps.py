@@ -13,6 +13,7 @@ from keras_ft.layers.arithmetic import Arithmetic
 from keras_ft.layers.task_model import TaskModel
 from keras_ft.recipe import TrainSection
 from keras_ft.tasks.tagging import Tagging
+from tests.training.equal_steps import learn, with_given_weights  # noqa: F401
 
 STEPS, BATCH = 3, 8
 PLAIN, FIELD = (Tagging(["A", "B"], 16, crf, 4) for crf in (False, True))
@@ -63,11 +64,7 @@ def make_model(task: Tagging) -> TaskModel:
     backbone = keras_hub.models.BertBackbone(100, 1, 2, 16, 32, max_sequence_length=16, dropout=0.0)
     model = TaskModel(backbone, Arithmetic("gelu"), task.num_outputs, extra=task.extra_weights())
     backbone.pooled_dense.trainable = False
-    rng = np.random.default_rng(2)
-    for variable in model.weights:
-        value = rng.normal(0, 0.1, variable.shape).astype("float32")
-        variable.assign(value + (variable.path.endswith("gamma")))
-    return model
+    return with_given_weights(model)
 
 
 def settings(**changes) -> TrainSection:
@@ -88,8 +85,3 @@ def tf_engine(task: Tagging, layout: str = "ragged", **changes):
     engine = TFEngine(make_model(task), task, settings(**changes), layout=layout)
     engine.prepare(STEPS)
     return engine
-
-
-def learn(engine, arrays: TokenArrays, steps: list[Step]) -> np.ndarray:
-    batches = engine.batches(arrays, steps, 0)
-    return np.array([engine.train_step(batch, number)["loss"] for number, batch in enumerate(batches)])
