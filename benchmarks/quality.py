@@ -61,7 +61,9 @@ def runs() -> Iterator[Run]:
     """Every run there is to be, seed 0 of every set first."""
     for seed in range(max(it.seeds for it in SETS.values())):
         for side in reversed(SIDES):
-            yield from ((name, side, seed) for name, it in SETS.items() if seed < it.seeds)
+            for name, it in SETS.items():
+                if seed < it.seeds and not (side == THEIRS and it.rival):
+                    yield name, side, seed
 
 
 def path_of(name: str, side: str, seed: int) -> Path:
@@ -70,6 +72,8 @@ def path_of(name: str, side: str, seed: int) -> Path:
 
 def result(name: str, side: str, seed: int) -> dict[str, Any] | None:
     """What a run left, if its settings are today's."""
+    if side == THEIRS:
+        name = SETS[name].rival or name
     path = path_of(name, side, seed)
     if not path.is_file():
         return None

@@ -5,7 +5,7 @@ Standard library alone: the Python with torch imports it too.
 
 import json
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,10 @@ class QualitySet:
         validation: a file; a number is so many training rows behind those that are trained on.
         evenly: whether the training rows are taken evenly from the whole file rather than from its beginning; for
             files sorted by label.
+        every_label: whether labels that are first met behind the training rows get a row there, in place of the last:
+            keras_ft refuses test rows with a label that no training row has.
+        options: of keras_ft's task, where not the default.
+        rival: the set whose results of transformers are compared with; its own where None.
     """
 
     title: str
@@ -52,6 +56,9 @@ class QualitySet:
     test_file: str = "test"
     validation: str | int = "dev"
     evenly: bool = False
+    every_label: bool = False
+    options: dict[str, Any] = field(default_factory=dict)
+    rival: str | None = None
 
 
 SETS = {
@@ -78,14 +85,18 @@ SETS = {
     ),
     "semeval": QualitySet(
         "SemEval-2010 task 8", "relation_extraction/semeval2010_task8", "relation", ("text", "label"),
-        epochs=3, learning_rate=1e-4, max_length=128, compared=("macro_f1",), seeds=3,
+        epochs=3, learning_rate=1e-4, max_length=128, compared=("macro_f1",), seeds=3, every_label=True,
     ),
     "squad": QualitySet(
         "SQuAD 2.0, half", "qa_extractive/squad_v2_devhalf_en", "span_qa",
         ("id", "title", "context", "question", "answers", "is_impossible"),
         epochs=2, learning_rate=1e-4, max_length=384, compared=("exact_match", "f1"),
+        options={"stride": WINDOW_STRIDE},
     ),
 }  # fmt: skip
+SETS["conll2003_crf"] = replace(  # transformers has no such head
+    SETS["conll2003"], title="CoNLL-2003, CRF", options={"crf": True}, rival="conll2003"
+)
 
 
 def settings_of(name: str, seed: int) -> dict[str, Any]:
@@ -101,7 +112,7 @@ def settings_of(name: str, seed: int) -> dict[str, Any]:
         "precision": "float32",
         "backbone": "minilm_l6_en_uncased",
     }
-    dropped = ("title", "compared", "seeds")
+    dropped = ["title", "compared", "seeds", "every_label", "rival", *([] if SETS[name].options else ["options"])]
     described = {key: value for key, value in asdict(SETS[name]).items() if key not in dropped}
     return json.loads(json.dumps({"seed": seed, **described, **shared}))
 
@@ -118,7 +129,10 @@ def rows_of(name: str, split: str) -> list[Row]:
         rows = _read(it.folder, it.train_file)[MOST_TRAINING_ROWS : MOST_TRAINING_ROWS + it.validation]
     else:
         rows = _read(it.folder, it.train_file)
+        behind = rows[MOST_TRAINING_ROWS:] if it.every_label else []
         rows = _spread(rows, MOST_TRAINING_ROWS) if it.evenly else rows[:MOST_TRAINING_ROWS]
+        late = _of_new_labels(behind, {row["label"] for row in rows}) if behind else []
+        rows = rows[: len(rows) - len(late)] + late
     return [{column: row[column] for column in it.columns} for row in rows]
 
 
@@ -131,6 +145,12 @@ def write_rows(rows: list[Row], path: Path) -> Path:
 def labels_of(rows: list[Row]) -> list[str]:
     """The labels of training rows, sorted."""
     return sorted({str(row["label"]) for row in rows})
+
+
+def _of_new_labels(rows: list[Row], known: set[str]) -> list[Row]:
+    """The first row of each label that is not among those known."""
+    first = {row["label"]: row for row in reversed(rows)}
+    return [row for label, row in first.items() if label not in known]
 
 
 def _spread(rows: list[Row], count: int) -> list[Row]:

@@ -10,12 +10,11 @@ from typing import Any
 
 import numpy as np
 import yaml
-from quality_data import BATCH_SIZE, CLIP_NORM, DROPOUT, SETS, WARMUP, WEIGHT_DECAY, WINDOW_STRIDE, Row, write_rows
+from quality_data import BATCH_SIZE, CLIP_NORM, DROPOUT, SETS, WARMUP, WEIGHT_DECAY, Row, write_rows
 
 from keras_ft.evaluation.predictions import Predictions
 
 ROOT = Path(__file__).resolve().parents[1]
-OPTIONS: dict[str, dict[str, Any]] = {"squad": {"stride": WINDOW_STRIDE}}  # of the tasks, where not the default
 
 
 def recipe(name: str, seed: int, files: dict[str, Path]) -> dict[str, Any]:
@@ -23,7 +22,7 @@ def recipe(name: str, seed: int, files: dict[str, Path]) -> dict[str, Any]:
     it = SETS[name]
     never = "1000000 steps"
     return {
-        "task": {"name": it.task, **OPTIONS.get(name, {})},
+        "task": {"name": it.task, **it.options},
         "backbone": "minilm_l6_en_uncased",
         "data": {
             "train": str(files["train"]),

@@ -128,6 +128,7 @@ SCORERS: dict[str, Callable[[list[Row], list[Any]], Scores]] = {
     "clinc150": score_intents,
     "goemotions": score_emotions,
     "conll2003": score_entities,
+    "conll2003_crf": score_entities,
     "stsb": score_similarity,
     "mrpc": score_paraphrases,
     "semeval": score_relations,

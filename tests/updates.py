@@ -10,10 +10,10 @@ from keras_ft.layers.task_model import TaskModel
 RATES = {"adamw": 1e-2, "adam": 1e-2, "sgd": 1e-1, "adafactor": 1e-2, "lamb": 1e-2, "lion": 1e-3}
 
 
-def tiny_model(layers: int = 1) -> TaskModel:
+def tiny_model(layers: int = 1, extra: dict | None = None) -> TaskModel:
     """A classifier whose weights are the same each time, biases and norms included."""
     backbone = keras_hub.models.BertBackbone(50, layers, 2, 8, 16, max_sequence_length=16, dropout=0.0)
-    model = TaskModel(backbone, Arithmetic(), 3)
+    model = TaskModel(backbone, Arithmetic(), 3, extra=extra)
     rng = np.random.default_rng(1)
     for variable in model.variables:
         variable.assign(rng.normal(0, 0.5, variable.shape).astype("float32"))

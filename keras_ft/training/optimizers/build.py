@@ -12,6 +12,7 @@ from keras_ft.training.optimizers.methods import OPTIMIZERS, OptimizerOptions
 from keras_ft.training.optimizers.schedule import build_schedule
 
 NOT_DECAYED = ("bias", "gamma", "beta")
+EXTRA_RATE = 100.0  # of weights that begin at 0 and are worth whole nats; at an encoder's rate they hardly move
 
 
 def build_optimizer(settings: TrainSection, model: TaskModel, total_steps: int) -> keras.optimizers.Optimizer:
@@ -36,8 +37,9 @@ def build_optimizer(settings: TrainSection, model: TaskModel, total_steps: int) 
     )
     variables = model.trainable_variables
     optimizer.exclude_from_weight_decay(var_list=[v for v in variables if v.name in NOT_DECAYED])
-    if settings.layer_decay is not None:
-        optimizer.scale_rates(rate_scales(model, variables, settings.layer_decay))
+    scales = rate_scales(model, variables, settings.layer_decay or 1.0)
+    if set(scales) != {1.0}:
+        optimizer.scale_rates(scales)
     optimizer.build(variables)
     make_adjustable(optimizer)
     return optimizer
@@ -46,9 +48,12 @@ def build_optimizer(settings: TrainSection, model: TaskModel, total_steps: int) 
 def rate_scales(model: TaskModel, variables: list[Any], decay: float) -> list[float]:
     """What each variable's learning rate is multiplied by: 1 for the head, `decay` once more for every layer below.
 
+    It is `EXTRA_RATE` for weights besides head and encoder, such as a random field's transitions.
+
     Howard and Ruder 2018, arXiv:1801.06146, section 3.2; Clark et al. 2020, arXiv:2003.10555, appendix B.
     """
     scales = {id(v): decay**depth for depth, group in enumerate(model.variables_by_depth()) for v in group}
+    scales |= {id(v): EXTRA_RATE for v in (model.extra.variables if model.extra else ())}
     return [scales.get(id(variable), 1.0) for variable in variables]
 
 

@@ -101,6 +101,16 @@ def test_the_head_learns_at_the_full_rate_and_each_layer_below_at_a_part_of_it()
     assert scales["token_embedding/embeddings"] == scales["embeddings_layer_norm/beta"] == 0.0625
 
 
+def test_weights_besides_head_and_encoder_learn_faster_with_and_without_layer_decay():
+    for changes in ({}, {"layer_decay": 0.5}):
+        model = tiny_model(extra={"transitions": (4, 2)})
+        optimizer = build_optimizer(settings_of("adamw", weight_decay=0.0, **changes), model, 10)
+        before = arrays(model.trainable_variables)
+        update(optimizer, model.trainable_variables, [np.ones_like(array) for array in before])
+        moved = {v.path: np.abs(v - b).max() for v, b in zip(model.trainable_variables, before, strict=True)}
+        np.testing.assert_allclose(moved["extra/transitions"], 100 * moved["head/kernel"], rtol=1e-4)
+
+
 def test_every_variable_has_one_depth():
     model = tiny_model(layers=2)
     listed = [id(v) for group in model.variables_by_depth() for v in group]
