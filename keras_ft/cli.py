@@ -230,16 +230,56 @@ def convert(
 
 @app.command()
 def serve(
-    models: Annotated[list[str], typer.Argument(metavar="MODELS/NAME …", help="Model folders, or versions of them.")],
+    models: Annotated[
+        list[str] | None, typer.Argument(metavar="MODELS/NAME …", help="Model folders, or versions of them.")
+    ] = None,
     rest_port: Annotated[int, typer.Option(help="0 takes a free one.")] = 8501,
+    grpc_port: Annotated[int | None, typer.Option(help="8500 is usual; 0 takes a free one; default: no gRPC.")] = None,
     host: Annotated[str, typer.Option(help="0.0.0.0 listens on every address.")] = "127.0.0.1",
+    model_config_file: Annotated[
+        Path | None, typer.Option(metavar="models.config", help="Several models, as TF Serving reads them.")
+    ] = None,
+    model_config_file_poll_seconds: Annotated[float, typer.Option(min=0, help="0 reads it once.")] = 0.0,
+    poll_seconds: Annotated[float, typer.Option(min=0, help="Between two looks for new versions; 0: never.")] = 1.0,
+    api_keys: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Who may ask; 'keras-ft api-key' makes it. Default: everyone.")
+    ] = None,
+    tls_cert: Annotated[
+        Path | None, typer.Option(metavar="FILE.pem", help="With --tls-key: HTTPS and gRPC's TLS.")
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(metavar="FILE.pem", help="Of the certificate.")] = None,
+    max_request_bytes: Annotated[int, typer.Option(help="Of a request, also unpacked.")] = 100 * 2**20,
     as_json: AsJson = False,
 ) -> None:
-    """Serve exports over TF Serving's REST API."""
+    """Serve exports over TF Serving's REST and gRPC APIs."""
+    from keras_ft.serving.options import ServerOptions
     from keras_ft.serving.server import print_ready
     from keras_ft.serving.server import serve as run_server
 
-    run_server(models, host, rest_port, print_ready if as_json else None)
+    options = ServerOptions(
+        host=host,
+        rest_port=rest_port,
+        grpc_port=grpc_port,
+        model_config_file=model_config_file,
+        model_config_file_poll_seconds=model_config_file_poll_seconds,
+        poll_seconds=poll_seconds,
+        api_keys=api_keys,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
+        max_request_bytes=max_request_bytes,
+    )
+    run_server(models or (), options, print_ready if as_json else None)
+
+
+@app.command()
+def api_key(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Of the hashes; made if it is absent.")],
+    name: Annotated[str, typer.Option(help="Whose key it is.")],
+) -> None:
+    """Make an API key for 'keras-ft serve --api-keys FILE': printed once, kept as a hash alone."""
+    from keras_ft.serving.api_keys import new_key
+
+    print(new_key(file, name))
 
 
 @app.command()

@@ -85,11 +85,11 @@ def _open(model: AnyPath) -> _Model:
         lists = list(trained.task.list_columns)
         names = [name for name in trained.task.text_columns if name not in lists]
         return _Model(Predictor(trained), names, lists, run.read_recipe().data.columns)
-    from keras_ft.serving.models import find_version
     from keras_ft.serving.session_model import SessionModel
     from keras_ft.serving.status import StatusError
+    from keras_ft.serving.version_folders import fetched, find_version
 
-    folder = find_version(model).folder
+    folder = fetched(find_version(model).folder)
     try:
         session = SessionModel(folder)
     except StatusError as error:

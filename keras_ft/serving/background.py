@@ -25,6 +25,7 @@ class BackgroundServer:
 
     Arguments:
         model_folders: as for `serve`.
+        more: further options of `keras-ft serve`.
         host, rest_port: where it listens; by default a free port of this machine.
         timeout: seconds to wait until every model is available.
 
@@ -34,12 +35,18 @@ class BackgroundServer:
     """
 
     def __init__(
-        self, model_folders: Iterable[AnyPath], host: str = "127.0.0.1", rest_port: int = 0, timeout: float = 120.0
+        self,
+        model_folders: Iterable[AnyPath] = (),
+        *more: str,
+        host: str = "127.0.0.1",
+        rest_port: int = 0,
+        timeout: float = 120.0,
     ):
         self.timeout = timeout
         self.url = ""
-        arguments = ["--host", host, "--rest-port", str(rest_port), "--json", "--", *map(str, model_folders)]
-        self._command = [sys.executable, "-m", "keras_ft.serving", *arguments]
+        self.grpc_address: str | None = None
+        options = ["--host", host, "--rest-port", str(rest_port), "--json", *more]
+        self._command = [sys.executable, "-m", "keras_ft.cli", "serve", *options, "--", *map(str, model_folders)]
 
     def __enter__(self) -> "BackgroundServer":
         self._folder = tempfile.TemporaryDirectory(prefix="keras-ft-serve-", ignore_cleanup_errors=True)
@@ -83,7 +90,7 @@ class BackgroundServer:
                 raise WorkError(f"the server was not ready after {self.timeout:.0f} seconds\n{self._last_lines()}")
             time.sleep(0.02)
         answer = json.loads(line)
-        self.url = answer["url"]
+        self.url, self.grpc_address = answer["url"], answer["grpc"]
         for model in answer["models"]:
             if model["state"] != "AVAILABLE":
                 raise WorkError(
@@ -92,7 +99,7 @@ class BackgroundServer:
 
     def _raise_death(self) -> None:
         if self.process.returncode == RequestError.exit_code:
-            raise RequestError(self.log().strip().splitlines()[-1])
+            raise RequestError(self.log().strip().splitlines()[-1].removeprefix("keras-ft: "))
         raise WorkError(f"the server ended with exit code {self.process.returncode}\n{self._last_lines()}")
 
     def _last_lines(self) -> str:

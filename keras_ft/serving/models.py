@@ -1,35 +1,63 @@
 """The models a server holds: names, versions, labels and states, free of HTTP.
 
-`MODELS/NAME` holds one numeric folder per version; as TF Serving does by default, only the latest is loaded.
-`MODELS/NAME/N` asks for version N.
+Versions come and go while requests are answered: a new one is loaded and warmed up before an old one is let go, and an
+old one is closed when its last request has been answered. One that cannot be loaded leaves those that are served alone.
 """
 
-import os
 import threading
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from keras_ft.errors import RequestError
-from keras_ft.paths import AnyPath, child_folders, exists, is_remote, local_folder
+from keras_ft.errors import KerasFTError
+from keras_ft.serving.model_config import ModelConfig
 from keras_ft.serving.session_model import SessionModel
 from keras_ft.serving.signature import Predictor
 from keras_ft.serving.status import StatusError, invalid
+from keras_ft.serving.version_folders import fetched, versions_in
 
 STATES = ("START", "LOADING", "AVAILABLE", "UNLOADING", "END")
+MOST_ENDED = 8  # of a model, whose states are still told
+LONGEST_REQUEST = 120.0  # seconds that a version is kept for those that it still answers
 
 
-@dataclass
+@dataclass(eq=False)
 class ModelVersion:
     """One version of a model: where it is, how far its life has come (one of `STATES`), and what went wrong."""
 
     name: str
     version: int
-    folder: Path
+    folder: str
     state: str = "START"
     error_code: str = "OK"
     error_message: str = ""
     predictor: Predictor | None = None
+    users: int = 0
+    fingerprint: object = field(default=None, repr=False)
+
+    def is_idle(self) -> bool:
+        """Whether no request is being answered."""
+        return self.users == 0
+
+
+class Lease:
+    """A version that answers a request; it stays loaded until `release`, which may be called more than once."""
+
+    def __init__(self, store: "ModelStore", version: ModelVersion, predictor: Predictor):
+        self.version, self.predictor = version, predictor
+        self._store: ModelStore | None = store
+
+    def release(self) -> None:
+        """The request has been answered."""
+        store, self._store = self._store, None
+        if store is not None:
+            store._return(self.version)
+
+    def __enter__(self) -> "Lease":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.release()
 
 
 def load_session_model(folder: Path) -> Predictor:
@@ -44,55 +72,66 @@ def load_session_model(folder: Path) -> Predictor:
 
 
 class ModelStore:
-    """Named models with versions.
+    """Named models with versions. Nothing is loaded before `update`.
 
     Arguments:
-        folders: `MODELS/NAME` (its latest version) or `MODELS/NAME/N` (that version), in any mix.
-        load: makes the predictor of a version folder; raises `StatusError` when it cannot.
-        labels: for each model name, version labels and the versions they stand for.
-
-    Raises:
-        RequestError: a folder does not exist, has no numeric version folder, or holds no SavedModel.
+        configs: the models and which of their versions.
+        load: makes the predictor of a local version folder; raises `StatusError` when it cannot.
+        front: what requests are sent to, given a version and its predictor; to put a queue before it.
+        tell: is given a line whenever a version comes, goes, or fails.
     """
 
     def __init__(
         self,
-        folders: Iterable[AnyPath],
+        configs: Iterable[ModelConfig],
         load: Callable[[Path], Predictor] = load_session_model,
-        labels: Mapping[str, Mapping[str, int]] | None = None,
+        front: Callable[[ModelVersion, Predictor], Predictor] = lambda _, predictor: predictor,
+        tell: Callable[[str], None] = lambda _: None,
     ):
-        self._load = load
-        self._labels = labels or {}
-        self._lock = threading.Lock()
-        self._models: dict[str, dict[int, ModelVersion]] = {}
-        for folder in folders:
-            found = find_version(folder)
-            versions = self._models.setdefault(found.name, {})
-            if found.version in versions:
-                raise RequestError(
-                    f"{folder}: version {found.version} of {found.name} is already served from "
-                    f"{versions[found.version].folder}; give each model its own name"
-                )
-            versions[found.version] = found
+        self._load, self._front, self._tell = load, front, tell
+        self._lock = threading.Condition()
+        self._updating = threading.Lock()
+        self._configs = {config.name: config for config in configs}
+        self._models: dict[str, dict[int, ModelVersion]] = {name: {} for name in self._configs}
+        self._unread: dict[str, str] = {}  # name → why its folder could not be read
 
-    def load(self) -> None:
-        """Load every version that is not loaded yet. One that fails ends in state END and keeps its error."""
-        for version in self.versions():
-            if version.state == "START":
-                self._set(version, state="LOADING")
-                try:
-                    self._set(version, state="AVAILABLE", predictor=self._load(version.folder))
-                except StatusError as error:
-                    self._set(version, state="END", error_code=error.code, error_message=error.message)
+    def update(self) -> None:
+        """Look into the folders, load what is new, let go what is no longer wanted; waits until that is done."""
+        with self._updating:
+            for config in list(self._configs.values()):
+                self._update_model(config)
+            for name in [name for name in self._models if name not in self._configs]:
+                self._retire(it for it in self.versions(name) if it.state == "AVAILABLE")
+                with self._lock:
+                    del self._models[name]
+
+    def reload(self, configs: Iterable[ModelConfig]) -> None:
+        """Serve these models from now on, and wait until that is so; models that stay keep their versions.
+
+        Raises:
+            StatusError: a label stands for a version that is not available, or a model has no version that is; what
+                could be loaded is served all the same.
+        """
+        with self._updating, self._lock:
+            self._configs = {config.name: config for config in configs}
+            self._models.update({name: {} for name in self._configs if name not in self._models})
+        self.update()
+        for config in self._configs.values():
+            available = [it.version for it in self.versions(config.name) if it.state == "AVAILABLE"]
+            if not available:
+                raise StatusError("UNKNOWN", f"Some models did not become available: {{{config.name}}}")
+            for label, version in config.labels.items():
+                if version not in available:
+                    raise StatusError(
+                        "FAILED_PRECONDITION",
+                        f"Request to assign label to {config.name} version {version}, which is not currently "
+                        f"available for inference, as label {label}",
+                    )
 
     def close(self) -> None:
-        """Unload every version."""
-        for version in self.versions():
-            predictor = version.predictor
-            self._set(version, state="UNLOADING", predictor=None)
-            if predictor is not None:
-                predictor.close()
-            self._set(version, state="END")
+        """Let go every version."""
+        with self._updating:
+            self._retire(it for it in self.versions() if it.state == "AVAILABLE")
 
     def versions(self, name: str | None = None) -> list[ModelVersion]:
         """The versions of one model, or of all, newest first; empty if there is no such model."""
@@ -100,20 +139,31 @@ class ModelStore:
             names = list(self._models) if name is None else [name]
             return [self._models[n][v] for n in names if n in self._models for v in sorted(self._models[n])[::-1]]
 
-    def find(self, name: str, version: int | None = None, label: str | None = None) -> tuple[ModelVersion, Predictor]:
-        """The version that answers a request (the latest available one unless asked for) and its predictor.
+    @property
+    def names(self) -> list[str]:
+        """Of the models that are to be served."""
+        return list(self._configs)
+
+    def not_ready(self) -> list[str]:
+        """The models that have no version to answer with."""
+        return [name for name in self._configs if not any(it.state == "AVAILABLE" for it in self.versions(name))]
+
+    def lease(self, name: str, version: int | None = None, label: str | None = None) -> Lease:
+        """The version that answers a request, the latest available one unless asked for; to be released.
 
         Raises:
             StatusError: NOT_FOUND where it is not available, INVALID_ARGUMENT for an unknown label.
         """
         if label is not None:
-            version = self._labels.get(name, {}).get(label)
+            config = self._configs.get(name)
+            version = config.labels.get(label) if config else None
             if version is None:
                 raise invalid(f"Unrecognized servable version label: {label}")
-        for candidate in self.versions(name):
-            predictor = candidate.predictor
-            if predictor is not None and version in (None, candidate.version):
-                return candidate, predictor
+        with self._lock:
+            for candidate in self.versions(name):
+                if candidate.predictor is not None and version in (None, candidate.version):
+                    candidate.users += 1
+                    return Lease(self, candidate, candidate.predictor)
         wanted = f"Latest({name})" if version is None else f"Specific({name}, {version})"
         raise StatusError("NOT_FOUND", f"Servable not found for request: {wanted}")
 
@@ -126,50 +176,76 @@ class ModelStore:
             raise StatusError("NOT_FOUND", f"Could not find version {version} of model {name}")
         return found
 
+    def _update_model(self, config: ModelConfig) -> None:
+        try:
+            found = versions_in(config.base_path)
+        except (OSError, KerasFTError) as error:
+            self._cannot_read(config, str(error))
+            return
+        wanted = config.policy.wanted(found)
+        if not wanted:  # a folder that was emptied takes no service down
+            self._cannot_read(config, f"no version to serve in {config.base_path}")
+            return
+        self._unread.pop(config.name, None)
+        for number in sorted(wanted, reverse=True):
+            self._load_version(config.name, number, found[number])
+        served = [it for it in self.versions(config.name) if it.state == "AVAILABLE"]
+        if any(it.version in wanted for it in served):
+            self._retire(it for it in served if it.version not in wanted)
+
+    def _cannot_read(self, config: ModelConfig, why: str) -> None:
+        if self._unread.get(config.name) != why:
+            self._unread[config.name] = why
+            self._tell(f"Not serving anything new of {config.name}: {why}")
+
+    def _load_version(self, name: str, number: int, folder: str) -> None:
+        there = self._models[name].get(number)
+        if there is not None and there.state != "END":
+            return
+        fingerprint = _fingerprint(folder)
+        if there is not None and there.error_code != "OK" and there.fingerprint == fingerprint:
+            return  # it failed, and nothing has changed since
+        version = ModelVersion(name, number, folder, state="LOADING", fingerprint=fingerprint)
+        with self._lock:
+            self._models[name][number] = version
+        try:
+            predictor = self._front(version, self._load(fetched(folder)))
+        except (StatusError, KerasFTError) as error:
+            code = error.code if isinstance(error, StatusError) else "UNAVAILABLE"
+            message = error.message if isinstance(error, StatusError) else str(error)
+            self._set(version, state="END", error_code=code, error_message=message)
+            self._tell(f"Not serving {name} version {number} ({folder}): {code}: {' '.join(message.split())}")
+            return
+        self._set(version, state="AVAILABLE", predictor=predictor)
+        self._tell(f"Serving {name} version {number}")
+
+    def _retire(self, versions: Iterable[ModelVersion]) -> None:
+        for version in list(versions):
+            predictor = version.predictor
+            with self._lock:
+                version.state, version.predictor = "UNLOADING", None
+                self._lock.wait_for(version.is_idle, LONGEST_REQUEST)
+            if predictor is not None:
+                predictor.close()
+            self._set(version, state="END")
+            self._tell(f"No longer serving {version.name} version {version.version}")
+            with self._lock:
+                of_model = self._models[version.name]
+                for ended in [it for it in of_model.values() if it.state == "END"][:-MOST_ENDED]:
+                    del of_model[ended.version]
+
+    def _return(self, version: ModelVersion) -> None:
+        with self._lock:
+            version.users -= 1
+            self._lock.notify_all()
+
     def _set(self, version: ModelVersion, **changes) -> None:
         with self._lock:
-            for field, value in changes.items():
-                setattr(version, field, value)
+            for name, value in changes.items():
+                setattr(version, name, value)
 
 
-def find_version(path: AnyPath) -> ModelVersion:
-    """The version that `MODELS/NAME` (the latest) or `MODELS/NAME/N` stands for, copied here if it is remote.
-
-    Raises:
-        RequestError: there is none.
-        WorkError: it cannot be fetched.
-    """
-    folder = _fetched(path) if is_remote(path) else Path(path)
-    # A relative `.` has no name of its own.
-    folder = folder.absolute() if folder.name else folder.resolve()
-    if not folder.is_dir():
-        raise RequestError(f"{folder}: no such folder; give a model folder that holds numbered versions (MODELS/NAME)")
-    if _is_version(folder):
-        name, version = folder.parent.name, folder
-    else:
-        versions = [it for it in folder.iterdir() if _is_version(it)]
-        if (folder / "recipe.yaml").is_file():
-            raise RequestError(f"{folder} is a run; 'keras-ft export' makes what can be served of it")
-        if not versions:
-            raise RequestError(
-                f"{folder}: no version folder in it; a model is served from MODELS/NAME/1/saved_model.pb"
-            )
-        name, version = folder.name, max(versions, key=lambda it: int(it.name))
-    if not any((version / file).is_file() for file in ("saved_model.pb", "saved_model.pbtxt")):
-        raise RequestError(f"{version}: no saved_model.pb in it; export the model into this folder first")
-    return ModelVersion(name, int(version.name), version)
-
-
-def _fetched(path: AnyPath) -> Path:
-    url = os.fspath(path).rstrip("/")
-    if url.rsplit("/", 1)[-1].isdecimal():
-        return local_folder(url)
-    versions = sorted((int(name) for name in child_folders(url) if name.isascii() and name.isdecimal()), reverse=True)
-    whole = next((version for version in versions if exists(f"{url}/{version}/saved_model.pb")), None)
-    if whole is None:
-        raise RequestError(f"{url}: no whole version in it; a model is served from MODELS/NAME/1/saved_model.pb")
-    return local_folder(f"{url}/{whole}")
-
-
-def _is_version(folder: Path) -> bool:
-    return folder.is_dir() and folder.name.isascii() and folder.name.isdecimal()
+def _fingerprint(folder: str) -> object:
+    """Changes when a file of a local folder does."""
+    files = [path for path in Path(folder).rglob("*") if path.is_file()]
+    return sorted((str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files)

@@ -6,26 +6,31 @@ answered as its HTTP server (libevent) answers it.
 
 import asyncio
 import json
-import os
+import math
 import re
 import sys
 import traceback
-import zlib
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+from types import MappingProxyType
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
+import numpy as np
 from google.protobuf.json_format import MessageToDict
+from tensorflow_serving.apis.input_pb2 import Input
 
+from keras_ft.serving.examples import classifications, regressions, serialized_examples
+from keras_ft.serving.inference import Arrays, Inference, signature_of
 from keras_ft.serving.json_answers import error_json, outputs_json, predictions_json
-from keras_ft.serving.json_mismatch import type_text
+from keras_ft.serving.json_examples import classifications_json, fill_input, regressions_json
 from keras_ft.serving.json_tensors import parse_predict_request, signature_name_of
-from keras_ft.serving.json_text import parse_object, to_text
-from keras_ft.serving.models import ModelStore
-from keras_ft.serving.signature import DEFAULT_SIGNATURE, Signature
+from keras_ft.serving.json_text import parse_object
+from keras_ft.serving.models import Lease, ModelStore
+from keras_ft.serving.signature import DEFAULT_SIGNATURE
 from keras_ft.serving.status import HTTP_STATUS, StatusError, invalid
 
-MAX_UNCOMPRESSED_BYTES = 100 * 1024 * 1024
+SMALL_BYTES = 100_000  # parsed and printed within a few milliseconds
 
 _FLAGS = re.ASCII | re.IGNORECASE
 _API = re.compile(r"/v1/.*", _FLAGS)
@@ -35,33 +40,43 @@ _NOT_FOUND_PAGE = b"<HTML><HEAD>\n<TITLE>404 Not Found</TITLE>\n</HEAD><BODY>\n<
 
 
 class Answer(NamedTuple):
-    """An HTTP answer."""
+    """An HTTP answer; `headers` come on top of the usual ones."""
 
     status: int
     body: bytes
     content_type: str = "application/json"
+    headers: Mapping[str, str] = MappingProxyType({})
 
 
 class RestApi:
-    """Answers REST requests from the models of a store; knows nothing of sockets."""
+    """Answers REST requests from the models of a store; knows nothing of sockets.
 
-    def __init__(self, store: ModelStore):
+    Arguments:
+        store: the models.
+        threads: parse and print what is large, and run models that have no queue.
+    """
+
+    def __init__(self, store: ModelStore, threads: Executor):
         self.store = store
+        self._threads = threads
+        self._inference = Inference(threads)
 
-    def answer(self, method: str, target: str, body: bytes = b"") -> Answer:
+    async def answer(self, method: str, target: str, body: bytes = b"", deadline: float | None = None) -> Answer:
         """Answer one request; never raises.
 
         Arguments:
             method: `GET`, `POST`, …
             target: path and query as they came, percent signs and all.
             body: the body, uncompressed.
+            deadline: on the clock of `time.monotonic`.
         """
         if not _API.fullmatch(target):
             return Answer(404, _NOT_FOUND_PAGE, "text/html")
         try:
-            return Answer(200, self._process(method, target, body))
+            return Answer(200, await self._process(method, target, body, deadline))
         except StatusError as error:
-            return Answer(HTTP_STATUS[error.code], error_json(error.message))
+            headers = {} if error.retry_after is None else {"retry-after": str(math.ceil(error.retry_after))}
+            return Answer(HTTP_STATUS[error.code], error_json(error.message), headers=headers)
         except _BadVersionError:
             return Answer(400, b"")
         except RecursionError:
@@ -70,7 +85,7 @@ class RestApi:
             traceback.print_exc(file=sys.stderr)
             return Answer(500, error_json(f"{type(error).__name__}: {error}"))
 
-    def _process(self, method: str, target: str, body: bytes) -> bytes:
+    async def _process(self, method: str, target: str, body: bytes, deadline: float | None) -> bytes:
         pattern = {"POST": _POST, "GET": _GET}.get(method)
         match = pattern.fullmatch(target) if pattern else None
         if match is None:
@@ -84,37 +99,56 @@ class RestApi:
             raise invalid("Missing model name in request.")
         if method == "GET":
             return self._metadata(name, version, label) if verb == "metadata" else self._status(name, version)
+        asked = _Asked(name, version, label, body, deadline)
         if verb == "predict":
-            return self._predict(name, version, label, body)
+            return await self._predict(asked)
         if verb in ("classify", "regress"):
-            return self._classify_or_regress(verb, name, version, label, body)
+            return await self._classify_or_regress(verb, asked)
         raise invalid(f"Malformed request: {method} {target}")  # the verb in capitals
 
-    def _predict(self, name: str, version: int | None, label: str | None, body: bytes) -> bytes:
+    async def _predict(self, asked: "_Asked") -> bytes:
         def input_dtypes(signature_name: str) -> dict[str, str]:
-            _, predictor = self.store.find(name, version, label)
-            signature = predictor.signatures.get(signature_name or DEFAULT_SIGNATURE)
+            with self.store.lease(asked.name, asked.version, asked.label) as lease:
+                signature = lease.predictor.signatures.get(signature_name or DEFAULT_SIGNATURE)
             if signature is None:
                 raise invalid(
                     f'Serving signature name: "{signature_name or DEFAULT_SIGNATURE}" not found in signature def'
                 )
             return {key: spec.dtype for key, spec in signature.inputs.items()}
 
-        request = parse_predict_request(body, input_dtypes)
-        _, predictor = self.store.find(name, version, label)
-        outputs = predictor.predict(request.signature_name, request.inputs)
-        return predictions_json(outputs) if request.rows else outputs_json(outputs)
+        request = await self._aside(len(asked.body), parse_predict_request, asked.body, input_dtypes)
+        lease = self.store.lease(asked.name, asked.version, asked.label)
+        outputs = await self._run(lease, request.signature_name, request.inputs, asked.deadline)
+        to_json = predictions_json if request.rows else outputs_json
+        return await self._aside(sum(array.nbytes for array in outputs.values()), to_json, outputs)
 
-    def _classify_or_regress(self, verb: str, name: str, version: int | None, label: str | None, body: bytes) -> bytes:
-        request = parse_object(body)
-        signature_name = signature_name_of(request) or DEFAULT_SIGNATURE
-        _check_examples(request)
-        _, predictor = self.store.find(name, version, label)
-        signature = predictor.signatures.get(signature_name)
-        if signature is None:
-            raise invalid(f"No signature was found with the name: {signature_name}")
-        _check_method(signature, verb)
-        raise StatusError("UNIMPLEMENTED", f"{verb} is not served here; use the predict request")
+    async def _classify_or_regress(self, verb: str, asked: "_Asked") -> bytes:
+        def parse() -> tuple[str, np.ndarray]:
+            request = parse_object(asked.body)
+            name, examples = signature_name_of(request), Input()
+            fill_input(request, examples)
+            return name, serialized_examples(examples)
+
+        signature_name, examples = await self._aside(len(asked.body), parse)
+        lease = self.store.lease(asked.name, asked.version, asked.label)
+        try:
+            signature = signature_of(lease, signature_name, verb)
+        except StatusError:
+            lease.release()
+            raise
+        outputs = await self._run(lease, signature.name, {"inputs": examples}, asked.deadline)
+        if verb == "classify":
+            return classifications_json(classifications(outputs, len(examples)))
+        return regressions_json(regressions(outputs, len(examples)))
+
+    async def _run(self, lease: Lease, signature_name: str, inputs: Arrays, deadline: float | None) -> Arrays:
+        return await asyncio.wrap_future(self._inference.start(lease, signature_name, inputs, deadline))
+
+    async def _aside(self, size: int, work: Callable[..., Any], *arguments: Any) -> Any:
+        """Do work that may take long on a thread, so that other requests go on."""
+        if size < SMALL_BYTES:
+            return work(*arguments)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
 
     def _status(self, name: str, version: int | None) -> bytes:
         versions = [
@@ -128,88 +162,27 @@ class RestApi:
         return _proto_json({"model_version_status": versions})
 
     def _metadata(self, name: str, version: int | None, label: str | None) -> bytes:
-        found, predictor = self.store.find(name, version, label)
-        spec = {"name": found.name, "signature_name": "", "version": str(found.version)}
-        definitions = {
-            key: MessageToDict(it, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
-            for key, it in sorted(predictor.signature_defs.items())
-        }
+        with self.store.lease(name, version, label) as lease:
+            spec = {"name": name, "signature_name": "", "version": str(lease.version.version)}
+            definitions = {
+                key: MessageToDict(it, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+                for key, it in sorted(lease.predictor.signature_defs.items())
+            }
         parts = _proto_json(spec), _proto_json({"signature_def": definitions})
         return b'{\n"model_spec":%s,\n"metadata": {"signature_def": %s}\n}\n' % parts
 
 
-def app(store: ModelStore):
-    """The ASGI application that serves a store; models run in a thread pool, never on the event loop."""
-    from starlette.requests import ClientDisconnect, Request
-    from starlette.responses import Response
-    from starlette.routing import Router
-
-    api = RestApi(store)
-    threads = ThreadPoolExecutor(4 * (os.cpu_count() or 1), "rest")
-
-    async def serve(scope, receive, send) -> None:
-        request = Request(scope, receive)
-        try:
-            body = await request.body()
-        except ClientDisconnect:
-            return
-        query = scope["query_string"]
-        target = (scope["raw_path"] + (b"?" + query if query else b"")).decode("latin-1")
-        encoding = request.headers.get("content-encoding", "")
-
-        def answer() -> Answer:
-            return api.answer(scope["method"], target, _uncompressed(body) if "gzip" in encoding else body)
-
-        found = await asyncio.get_running_loop().run_in_executor(threads, answer)
-        headers = {"content-type": found.content_type}
-        if found.content_type != "application/json":
-            headers["connection"] = "close"
-        await Response(found.body, found.status, headers)(scope, receive, send)
-
-    return Router(default=serve, redirect_slashes=False)
+class _Asked(NamedTuple):
+    name: str
+    version: int | None
+    label: str | None
+    body: bytes
+    deadline: float | None
 
 
 class _BadVersionError(Exception):
     """A version beyond 64 bits, which TF Serving refuses with an empty body."""
 
 
-def _check_examples(request: dict[str, Any]) -> None:
-    if "context" in request:
-        _check_example(request["context"])
-    if "examples" not in request:
-        raise invalid(
-            f"JSON Value: {to_text(request)} When method is classify, key 'examples' is expected and was not found"
-        )
-    examples = request["examples"]
-    if not isinstance(examples, list):
-        raise invalid(f"JSON Value: {to_text(request)} Expecting 'examples' value to be an list/array")
-    if not examples:
-        raise invalid(f"JSON Value: {to_text(request)} 'examples' value is an empty array")
-    for example in examples:
-        _check_example(example)
-
-
-def _check_example(example: Any) -> None:
-    if not isinstance(example, dict):
-        raise invalid(f"Example must be JSON object but got JSON {type_text(example)}")
-
-
-def _check_method(signature: Signature, verb: str) -> None:
-    method = f"tensorflow/serving/{verb}"
-    if signature.method != method:
-        kind = {"classify": "classification", "regress": "regression"}[verb]
-        raise invalid(f"Expected {kind} signature method_name to be {method}. Was: {signature.method}")
-
-
 def _proto_json(value: dict[str, Any]) -> bytes:
     return (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode("utf-8", "surrogateescape")
-
-
-def _uncompressed(body: bytes) -> bytes:
-    """The content of a gzip'd body; empty, as in TF Serving, if it is broken or larger than 100 MiB."""
-    try:
-        reader = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
-        content = reader.decompress(body, MAX_UNCOMPRESSED_BYTES)
-    except zlib.error:
-        return b""
-    return content if reader.eof else b""

@@ -1,137 +1,149 @@
-"""`serve`: load models, then answer TF Serving's REST API until told to stop."""
+"""`serve`: load models, then answer TF Serving's REST and gRPC APIs until told to stop."""
 
-import errno
+import asyncio
 import json
+import os
 import signal
-import socket
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any, NamedTuple
 
 from keras_ft.errors import RequestError
 from keras_ft.paths import AnyPath
+from keras_ft.serving.api_keys import ApiKeys
+from keras_ft.serving.listeners import bound_socket, url_of
 from keras_ft.serving.models import ModelStore
+from keras_ft.serving.options import ServerOptions
+from keras_ft.serving.polling import Poller
 
-KEEP_ALIVE_SECONDS = 50  # as libevent's HTTP server, which TF Serving runs on
+THREADS_PER_CORE = 4
+
+
+class Started(NamedTuple):
+    """Where a server answers, and from what."""
+
+    url: str
+    grpc_address: str | None
+    store: ModelStore
 
 
 def serve(
-    model_folders: Iterable[AnyPath],
-    host: str = "127.0.0.1",
-    rest_port: int = 8501,
-    ready: Callable[[str, ModelStore], None] | None = None,
+    model_folders: Iterable[AnyPath] = (),
+    options: ServerOptions | None = None,
+    ready: Callable[[Started], None] | None = None,
 ) -> None:
-    """Serve models until SIGINT or SIGTERM.
+    """Serve models until SIGINT or SIGTERM; requests that are being answered then are answered first.
 
-    Port and folders are checked before any time is spent on loading. A version that cannot be loaded is reported (on
-    stderr and by its status request); the rest are served.
+    Ports, files and folders are checked before any time is spent on loading. A version that cannot be loaded is
+    reported (on stderr and by its status request); the rest are served.
 
     Arguments:
         model_folders: `MODELS/NAME` (its latest version) or `MODELS/NAME/N` (that version), in any mix.
-        host: the address to listen on; `0.0.0.0` for every one.
-        rest_port: the port; 0 takes a free one.
-        ready: called once with the server's URL and its models, as soon as requests are answered.
+        options: how; by default as `ServerOptions()` says.
+        ready: called once as soon as requests are answered.
 
     Raises:
-        RequestError: a folder is no model, the port is in use, or the extra `serve` is not installed.
+        RequestError: a folder is no model, a file is wrong, a port is in use, or the extra `serve` is not installed.
     """
     try:
-        import uvicorn
-
-        from keras_ft.serving.rest import app
+        import grpc_health.v1  # noqa: F401
+        import starlette  # noqa: F401
+        import uvicorn  # noqa: F401
     except ModuleNotFoundError as error:
-        if error.name not in ("uvicorn", "starlette"):
-            raise
-        raise RequestError(f'serving needs {error.name}; install it with: pip install "keras-ft[serve]"') from None
-
-    store = ModelStore(model_folders)
-    with _bound_socket(host, rest_port) as listener:
-        port = listener.getsockname()[1]
-        url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-        store.load()
-
-        class Server(uvicorn.Server):
-            async def startup(self, sockets=None) -> None:
-                await super().startup(sockets)
-                if self.started:
-                    _report(store, url)
-                    if ready is not None:
-                        ready(url, store)
-
-        config = uvicorn.Config(
-            app(store),
-            lifespan="off",
-            ws="none",
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        names = {"grpc": "grpcio", "grpc_health": "grpcio-health-checking"}
+        missing = names.get(error.name or "", error.name)
+        raise RequestError(f'serving needs {missing}; install it with: pip install "keras-ft[serve]"') from None
+    options = options or ServerOptions()
+    options.check()
+    keys = None if options.api_keys is None else ApiKeys(options.api_keys)
+    configs = options.configs(model_folders)
+    with bound_socket(options.host, options.rest_port, "--rest-port") as listener:
+        if options.grpc_port:
+            bound_socket(options.host, options.grpc_port, "--grpc-port").close()  # gRPC binds it itself
+        store = ModelStore(configs, tell=_tell)
+        poller = Poller(
+            store,
+            options.poll_seconds,
+            options.model_config_file,
+            options.model_config_file_poll_seconds,
+            _tell,
         )
-        server = Server(config)
+        threads = ThreadPoolExecutor(THREADS_PER_CORE * (os.cpu_count() or 1), "inference")
         try:
-            with _signals_stop(server):
-                server.run(sockets=[listener])
-        except OSError as error:
-            raise _port_error(error, host, port) from error
+            store.update()
+            asyncio.run(_serve(store, options, keys, threads, listener, poller, ready))
         finally:
+            poller.stop()
+            threads.shutdown(wait=False, cancel_futures=True)
             store.close()
 
 
-def print_ready(url: str, store: ModelStore) -> None:
+async def _serve(
+    store: ModelStore,
+    options: ServerOptions,
+    keys: ApiKeys | None,
+    threads: ThreadPoolExecutor,
+    listener: Any,
+    poller: Poller,
+    ready: Callable[[Started], None] | None,
+) -> None:
+    from keras_ft.serving.grpc_server import start_grpc
+    from keras_ft.serving.http_app import HttpApp, Limits
+    from keras_ft.serving.http_server import HttpServer
+
+    app = HttpApp(store, threads, keys, Limits(options.max_request_bytes, options.body_seconds))
+    http = HttpServer(app, options)
+    scheme = "http" if options.tls_cert is None else "https"
+    url = url_of(options.host, listener.getsockname()[1], scheme)
+    rpc, address = None, None
+    if options.grpc_port is not None:
+        rpc, address = await start_grpc(store, options, keys, threads)
+    stop = asyncio.Event()
+    _stop_on_signals(stop)
+
+    def started() -> None:
+        poller.start()
+        for name in store.names:
+            print(f"{name}: {url}/v1/models/{name}", file=sys.stderr, flush=True)
+        if ready is not None:
+            ready(Started(url, address, store))
+
+    async def end() -> None:
+        await stop.wait()
+        app.draining = True
+        http.should_exit = True
+        if rpc is not None:
+            await rpc.stop(options.grace_seconds)
+
+    ending = asyncio.create_task(end())
+    try:
+        await http.run_on(listener, started)
+    finally:
+        stop.set()
+        await ending
+
+
+def print_ready(started: Started) -> None:
     """Print one JSON object that says where the server listens and what it serves."""
     models = [
         {"name": it.name, "version": it.version, "state": it.state, "error_message": it.error_message}
-        for it in store.versions()
+        for it in started.store.versions()
     ]
-    print(json.dumps({"url": url, "models": models}), flush=True)
+    print(json.dumps({"url": started.url, "grpc": started.grpc_address, "models": models}), flush=True)
 
 
-def _bound_socket(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio turns Nagle's algorithm off (40 ms an answer) only where the protocol is named.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        # Without this, a port stays closed for a minute after a server on it ends.
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-    except (OSError, OverflowError) as error:
-        listener.close()
-        raise _port_error(error, host, port) from error
-    return listener
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
-def _port_error(error: Exception, host: str, port: int) -> RequestError:
-    number = getattr(error, "errno", None)
-    if number == errno.EADDRINUSE:
-        return RequestError(f"port {port} is in use; choose another with --rest-port")
-    if number == errno.EACCES:
-        return RequestError(f"port {port} needs more rights; choose one above 1023 with --rest-port")
-    return RequestError(f"cannot listen on {host} port {port}: {error}; choose others with --host and --rest-port")
-
-
-def _report(store: ModelStore, url: str) -> None:
-    for it in store.versions():
-        line = f"Serving {it.name} version {it.version} on {url}/v1/models/{it.name}"
-        if it.state != "AVAILABLE":
-            reason = " ".join(it.error_message.split())
-            line = f"Not serving {it.name} version {it.version} ({it.folder}): {it.error_code}: {reason}"
-        print(line, file=sys.stderr, flush=True)
-
-
-@contextmanager
-def _signals_stop(server) -> Iterator[None]:
-    """Let SIGINT and SIGTERM end the server and nothing else: it raises them again when it has stopped."""
+def _stop_on_signals(stop: asyncio.Event) -> None:
+    """Let SIGINT and SIGTERM end the server and nothing else."""
     if threading.current_thread() is not threading.main_thread():
-        yield
         return
-
-    def stop(*_) -> None:
-        server.should_exit = True
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with suppress(NotImplementedError):
+            loop.add_signal_handler(number, stop.set)

@@ -77,6 +77,38 @@ class Kinds(tf.Module):
             return {"y": tf.math.log(a)}
 
 
+def save_examples(folder):
+    # half_plus_two as TF Serving's own test data have it: also asked with tf.Examples, to classify and to regress.
+    v1 = tf.compat.v1
+    with v1.Session(graph=tf.Graph()) as session:
+        a, b = v1.get_variable("a", initializer=0.5), v1.get_variable("b", initializer=2.0)
+        examples = v1.placeholder(tf.string, [None], name="tf_example")
+        features = {"x": tf.io.FixedLenFeature([1], tf.float32), "x2": tf.io.FixedLenFeature([1], tf.float32, [0.0])}
+        x = tf.identity(v1.io.parse_example(examples, features)["x"], name="x")
+        y = tf.add(a * x, b, name="y")
+        three = tf.identity(a * x + 3.0)
+        labels = tf.tile([["half", "plus"]], [tf.shape(x)[0], 1])
+        session.run(v1.global_variables_initializer())
+        info = v1.saved_model.utils.build_tensor_info
+        signatures = {}
+        for name, method, inputs, outputs in [
+            ("serving_default", "predict", {"x": x}, {"y": y}),
+            ("regress_x_to_y", "regress", {"inputs": examples}, {"outputs": y}),
+            ("regress_x_to_y2", "regress", {"inputs": examples}, {"outputs": three}),
+            ("classify_x_to_y", "classify", {"inputs": examples}, {"scores": y}),
+            ("classify_labels", "classify", {"inputs": examples}, {"classes": labels, "scores": tf.concat([y, three], 1)}),
+            ("classify_flat", "classify", {"inputs": examples}, {"scores": y[:, 0]}),
+        ]:
+            signatures[name] = v1.saved_model.signature_def_utils.build_signature_def(
+                {k: info(v) for k, v in inputs.items()},
+                {k: info(v) for k, v in outputs.items()},
+                f"tensorflow/serving/{method}",
+            )
+        builder = v1.saved_model.Builder(str(folder))
+        builder.add_meta_graph_and_variables(session, ["serve"], signature_def_map=signatures)
+        builder.save()
+
+
 def save(module, folder, **signatures):
     tf.saved_model.save(module, str(folder), signatures={"serving_default": module.__call__, **signatures})
 
@@ -84,6 +116,7 @@ def save(module, folder, **signatures):
 root = Path(sys.argv[1])
 two = HalfPlus(2)
 save(two, root / "half_plus_two" / "00000123", pairs=two.pairs)
+save_examples(root / "examples" / "1")
 save(HalfPlus(2), root / "versions" / "1")
 save(HalfPlus(3), root / "versions" / "2")
 (root / "versions" / "not_a_version").mkdir()
@@ -96,7 +129,7 @@ save(kinds, root / "kinds" / "1", raw=kinds.raw, echo=kinds.echo, total=kinds.to
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory):
-    """A folder MODELS with half_plus_two/00000123, versions/1 and /2, sentiment/1 and kinds/1."""
+    """A folder MODELS with half_plus_two/00000123, versions/1 and /2, sentiment/1, kinds/1 and examples/1."""
     root = tmp_path_factory.mktemp("models")
     # In a process of its own: building leaves variables and functions behind that loading must not find.
     done = subprocess.run([sys.executable, "-c", BUILD, str(root)], capture_output=True, text=True, check=False)
@@ -106,13 +139,14 @@ def models(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def store(models):
-    """half_plus_two, versions (the latest), sentiment and kinds, loaded into this process."""
+    """half_plus_two, versions (the latest), sentiment, kinds and examples, loaded into this process."""
+    from keras_ft.serving.model_config import ModelConfig
     from keras_ft.serving.models import ModelStore
 
-    names = ["half_plus_two", "versions", "sentiment", "kinds"]
-    store = ModelStore([models / name for name in names], labels={"versions": {"stable": 2}})
-    store.load()
-    assert [it.state for it in store.versions()] == ["AVAILABLE"] * 4
+    configs = [ModelConfig(name, str(models / name)) for name in ("half_plus_two", "sentiment", "kinds", "examples")]
+    store = ModelStore([*configs, ModelConfig("versions", str(models / "versions"), labels={"stable": 2})])
+    store.update()
+    assert [it.state for it in store.versions()] == ["AVAILABLE"] * 5
     yield store
     store.close()
 
@@ -120,8 +154,10 @@ def store(models):
 @pytest.fixture(scope="session")
 def http(store):
     """A client of the ASGI application that serves the store."""
+    from concurrent.futures import ThreadPoolExecutor
+
     from starlette.testclient import TestClient
 
-    from keras_ft.serving.rest import app
+    from keras_ft.serving.http_app import HttpApp
 
-    return TestClient(app(store))
+    return TestClient(HttpApp(store, ThreadPoolExecutor(4)))

@@ -16,6 +16,7 @@ import pytest
 from keras_ft.errors import RequestError, WorkError
 from keras_ft.serving.background import BackgroundServer
 from keras_ft.serving.client import Client, ServingError
+from keras_ft.serving.options import ServerOptions
 from keras_ft.serving.server import serve
 
 
@@ -26,7 +27,8 @@ def server(models):
 
 
 def test_the_log_says_in_one_line_what_is_served_where(server):
-    assert f"Serving versions version 1 on {server.url}/v1/models/versions\n" in server.log()
+    assert "Serving versions version 1\n" in server.log()
+    assert f"versions: {server.url}/v1/models/versions\n" in server.log()
 
 
 def test_the_client_asks_in_rows_and_columns(server):
@@ -98,7 +100,7 @@ def test_a_port_in_use_is_refused_before_anything_is_loaded(models):
         port = taken.getsockname()[1]
         start = time.perf_counter()
         with pytest.raises(RequestError, match=f"^port {port} is in use; choose another with --rest-port$"):
-            serve([models / "half_plus_two"], rest_port=port)
+            serve([models / "half_plus_two"], ServerOptions(rest_port=port))
         assert time.perf_counter() - start < 2
         with (
             pytest.raises(RequestError, match=f"port {port} is in use"),
@@ -111,9 +113,9 @@ def test_wrong_folders_and_hosts_are_refused(models, tmp_path):
     with pytest.raises(RequestError, match="no such folder"):
         serve([tmp_path / "none"])
     with pytest.raises(RequestError, match=r"cannot listen on 203\.0\.113\.1"):
-        serve([models / "half_plus_two"], host="203.0.113.1", rest_port=0)
+        serve([models / "half_plus_two"], ServerOptions(host="203.0.113.1", rest_port=0))
     with pytest.raises(RequestError, match="choose others with --host and --rest-port"):
-        serve([models / "half_plus_two"], rest_port=70_000)
+        serve([models / "half_plus_two"], ServerOptions(rest_port=70_000))
 
 
 def test_without_the_extra_the_command_to_install_it_is_told(models, monkeypatch):
@@ -134,7 +136,16 @@ def test_a_model_that_cannot_be_loaded_is_told_with_the_reason(models, tmp_path)
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_the_server_without_a_traceback(models, number):
-    command = [sys.executable, "-m", "keras_ft.serving", str(models / "half_plus_two"), "--rest-port", "0", "--json"]
+    command = [
+        sys.executable,
+        "-m",
+        "keras_ft.cli",
+        "serve",
+        str(models / "half_plus_two"),
+        "--rest-port",
+        "0",
+        "--json",
+    ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert json.loads(process.stdout.readline())["models"][0]["state"] == "AVAILABLE"
         process.send_signal(number)

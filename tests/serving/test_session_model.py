@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from keras_ft.serving.model_config import configs_of_folders
 from keras_ft.serving.models import ModelStore
 from keras_ft.serving.session_model import WARM_UP_FILE, SessionModel
 from keras_ft.serving.signature import TensorSpec
@@ -12,7 +13,7 @@ from keras_ft.serving.status import StatusError
 
 @pytest.fixture
 def kinds(store):
-    return store.find("kinds")[1]
+    return store.lease("kinds").predictor
 
 
 def write_warm_up(folder, requests):
@@ -74,8 +75,8 @@ def test_a_broken_saved_model_is_an_error_of_its_version_alone(models, tmp_path)
     (tmp_path / "empty" / "00000123" / "saved_model.pb").write_bytes(b"")
     (tmp_path / "garbage" / "00000123" / "saved_model.pb").write_bytes(b"garbage")
     shutil.rmtree(tmp_path / "no_values" / "00000123" / "variables")
-    store = ModelStore([tmp_path / name for name in ("empty", "garbage", "no_values")])
-    store.load()
+    store = ModelStore(configs_of_folders([tmp_path / name for name in ("empty", "garbage", "no_values")]))
+    store.update()
     assert [it.state for it in store.versions()] == ["END"] * 3
     assert all(it.error_code != "OK" and it.error_message for it in store.versions())
 
@@ -104,8 +105,8 @@ def test_a_wrong_warm_up_file_keeps_the_version_from_being_served(models, tmp_pa
     if kind == "no proto":
         with tf.io.TFRecordWriter(str(folder / WARM_UP_FILE)) as writer:
             writer.write(b"\xff\xff")
-    store = ModelStore([folder])
-    store.load()
+    store = ModelStore(configs_of_folders([folder]))
+    store.update()
     assert store.versions()[0].state == "END"
     assert store.versions()[0].error_message
 

@@ -1,0 +1,64 @@
+"""The gRPC server: the services of `grpc_services` on a port, with limits, API keys and TLS."""
+
+from concurrent.futures import Executor
+from typing import Any
+
+import grpc
+
+from keras_ft.serving.api_keys import ApiKeys
+from keras_ft.serving.grpc_services import add_services
+from keras_ft.serving.listeners import port_error
+from keras_ft.serving.models import ModelStore
+from keras_ft.serving.options import ServerOptions
+
+OPEN_SERVICE = "/grpc.health.v1.Health/"  # asked by those who have no key
+
+
+async def start_grpc(
+    store: ModelStore, options: ServerOptions, keys: ApiKeys | None, threads: Executor
+) -> tuple[grpc.aio.Server, str]:
+    """Start answering; returns the server and its address.
+
+    Raises:
+        RequestError: the port cannot be had.
+    """
+    server = grpc.aio.server(
+        interceptors=[] if keys is None else [_Keys(keys)],
+        options=[
+            ("grpc.max_receive_message_length", options.max_request_bytes),
+            ("grpc.max_send_message_length", -1),
+            ("grpc.so_reuseport", 0),
+        ],
+    )
+    add_services(server, store, threads)
+    assert options.grpc_port is not None
+    host = f"[{options.host}]" if ":" in options.host else options.host
+    address = f"{host}:{options.grpc_port}"
+    try:
+        if options.tls_cert is not None and options.tls_key is not None:
+            pair = options.tls_key.read_bytes(), options.tls_cert.read_bytes()
+            port = server.add_secure_port(address, grpc.ssl_server_credentials([pair]))
+        else:
+            port = server.add_insecure_port(address)
+    except RuntimeError as error:
+        raise port_error(error, options.host, options.grpc_port, "--grpc-port") from None
+    await server.start()
+    return server, f"{host}:{port}"
+
+
+class _Keys(grpc.aio.ServerInterceptor):
+    """Refuses calls without a known API key."""
+
+    def __init__(self, keys: ApiKeys):
+        self._keys = keys
+
+    async def intercept_service(self, continuation, details) -> Any:
+        metadata = {key: value for key, value in details.invocation_metadata or () if isinstance(value, str)}
+        is_open = details.method.startswith(OPEN_SERVICE)
+        if is_open or self._keys.allow(metadata.get("authorization"), metadata.get("x-api-key")):
+            return await continuation(details)
+        return grpc.unary_unary_rpc_method_handler(_refuse)
+
+
+async def _refuse(_, context) -> None:
+    await context.abort(grpc.StatusCode.UNAUTHENTICATED, "Missing or unknown API key; send it as 'authorization'")

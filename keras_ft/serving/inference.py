@@ -1,0 +1,95 @@
+"""Runs what REST and gRPC ask for: on a thread of a pool, or in the queue of a predictor that has one."""
+
+from concurrent.futures import Executor, Future
+from typing import Protocol
+
+import numpy as np
+
+from keras_ft.serving.models import Lease
+from keras_ft.serving.signature import DEFAULT_SIGNATURE, Signature
+from keras_ft.serving.status import StatusError, invalid
+
+Arrays = dict[str, np.ndarray]
+
+
+class Queueing(Protocol):
+    """A predictor that puts requests together."""
+
+    def submit(self, signature_name: str, inputs: Arrays, deadline: float | None = None) -> Future:
+        """Queue a request; its outputs or `StatusError` come as the future's."""
+
+
+class Inference:
+    """Starts requests and never waits for them.
+
+    Arguments:
+        threads: run the predictors that have no queue of their own.
+    """
+
+    def __init__(self, threads: Executor):
+        self._threads = threads
+
+    def start(self, lease: Lease, signature_name: str, inputs: Arrays, deadline: float | None = None) -> Future:
+        """Run one signature; the lease is released when that is done.
+
+        Arguments:
+            lease: of the version that answers.
+            signature_name: empty for the default one.
+            inputs: one array per named input, strings as object arrays of bytes.
+            deadline: on the clock of `time.monotonic`; a request that still waits then is dropped.
+
+        Returns:
+            A future of the outputs, or of a `StatusError`; cancelling it drops a request that still waits.
+
+        Raises:
+            StatusError: a queue is full.
+        """
+        try:
+            if hasattr(lease.predictor, "submit"):
+                future = lease.predictor.submit(signature_name, inputs, deadline)
+            else:
+                future = self._threads.submit(lease.predictor.predict, signature_name, inputs)
+        except BaseException:
+            lease.release()
+            raise
+        future.add_done_callback(lambda _: lease.release())
+        return future
+
+
+def signature_of(lease: Lease, signature_name: str, kind: str = "") -> Signature:
+    """The signature that a classify or regress request asks for.
+
+    Arguments:
+        lease: of the version that answers.
+        signature_name: empty for the default one.
+        kind: `classify` or `regress`.
+
+    Raises:
+        StatusError: there is none of this name, or it does not do this.
+    """
+    name = signature_name or DEFAULT_SIGNATURE
+    signature = lease.predictor.signatures.get(name)
+    if signature is None:
+        raise invalid(f"No signature was found with the name: {name}")
+    check_method(signature, kind)
+    return signature
+
+
+def check_method(signature: Signature, kind: str) -> None:
+    """Raise `StatusError` unless a signature classifies or regresses, and its inputs and outputs are made for it."""
+    method, thing = f"tensorflow/serving/{kind}", {"classify": "classification", "regress": "regression"}[kind]
+    if signature.method != method:
+        raise invalid(f"Expected {thing} signature method_name to be {method}. Was: {signature.method}")
+    if len(signature.inputs) != 1:
+        raise invalid("Expected one input Tensor.")
+    if kind == "classify" and len(signature.outputs) not in (1, 2):
+        raise invalid(f"Expected one or two output Tensors, found {len(signature.outputs)}")
+    if kind == "regress" and len(signature.outputs) != 1:
+        raise invalid("Expected one output Tensor.")
+    if "inputs" not in signature.inputs:
+        raise StatusError("FAILED_PRECONDITION", f"No {thing} inputs found in SignatureDef: {signature.name}")
+    if kind == "classify" and not signature.outputs.keys() & {"classes", "scores"}:
+        wanted = 'Expected classification signature outputs to contain at least one of "classes" or "scores".'
+        raise StatusError("FAILED_PRECONDITION", f"{wanted} Signature was: {signature.name}")
+    if kind == "regress" and "outputs" not in signature.outputs:
+        raise StatusError("FAILED_PRECONDITION", f"No regression outputs found in SignatureDef: {signature.name}")
