@@ -41,7 +41,9 @@ setup(
     license_files=["LICENSE"],
     python_requires=">=3.11,<3.14",
     packages=find_packages(include=["keras_ft", "keras_ft.*"]),
-    package_data={"keras_ft": ["text/*.npz", "export/*.txt", "export/deployment/**", "evaluation/report/page.*", "py.typed"]},
+    package_data={
+        "keras_ft": ["text/*.npz", "export/*.txt", "export/deployment/**", "evaluation/report/page.*", "py.typed"]
+    },
     install_requires=[
         "keras~=3.15.0",
         "keras-hub~=0.32.0",

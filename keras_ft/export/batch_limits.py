@@ -55,10 +55,15 @@ class BatchLimits:
 
     def settings(self) -> dict[str, str]:
         """What the templates of a deployment call by these names."""
-        whole = f"{self.rows} texts of that length are {self.rows * self.max_length} tokens"
-        why = f"{whole}, and past some {TOKENS_AT_ONCE[self.dtype]} a\n# larger batch makes everybody wait longer and gets no more done"
+        why = (
+            f"{self.rows} texts of that length are {self.rows * self.max_length} tokens, and past some"
+            f" {TOKENS_AT_ONCE[self.dtype]} a\n# larger batch makes everybody wait longer and gets no more done"
+        )
         if self.writes:
-            why = f"each takes as many steps as the longest text of its batch,\n# so {self.rows} at most wait for one another"
+            why = (
+                "each takes as many steps as the longest text of its batch,\n"
+                f"# so {self.rows} at most wait for one another"
+            )
         fitted_to = f"fitted to texts of up to {self.max_length} tokens in {self.dtype}"
         return {
             "fitted_to": fitted_to + ", some of them written" * self.writes,

@@ -1,4 +1,4 @@
-"""`keras-ft export … --serving-config FOLDER`: what a deployment of the model needs, from `models.config` to Kubernetes.
+"""`keras-ft export … --serving-config FOLDER`: what a deployment of the model needs.
 
 `serving/` in the repository is such a folder: that of the quickstart's model.
 """
@@ -127,7 +127,7 @@ def with_model(path: Path, to: AnyPath) -> str:
         if model.name == name:
             if model.base_path != base_path:
                 raise RequestError(
-                    f"{path} has {name} at {model.base_path}, not {base_path}; export under another name, or change it there"
+                    f"{path} has {name} at {model.base_path}, not {base_path}; give another name or change that"
                 )
             return written or ""
     config.model_config_list.config.add(name=name, base_path=base_path, model_platform="tensorflow")
