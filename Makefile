@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
-.PHONY: quickstart test lint docs docs-serve format clean
+.PHONY: quickstart test lint docs docs-serve format promtool clean
 
 quickstart: .venv/serve  ## fine-tune, export, serve, ask (ARGS="--set train.epochs=1" passes options on)
 	$(BIN)/keras-ft quickstart $(ARGS)
@@ -26,6 +26,13 @@ docs-serve: .venv/docs  ## the site at http://127.0.0.1:8000, built again at eve
 format: .venv/test
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+promtool: .venv/bin/promtool  ## Prometheus' own check of its rules, out of Debian's package; tests use it if it is there
+
+.venv/bin/promtool: | .venv/serve
+	folder=$$(mktemp -d) && cd $$folder \
+	  && { apt-get -qq download prometheus || { apt-get -qq update && apt-get -qq download prometheus; }; } \
+	  && dpkg-deb --extract prometheus_*.deb . && mv usr/bin/promtool "$(CURDIR)/$@" && rm -r $$folder
 
 .venv/serve: setup.py constraints.txt
 	$(PYTHON) -m venv .venv

@@ -31,6 +31,9 @@ TEST = [
     "ruff>=0.9",
     "mypy>=1.14",
     "import-linter>=2.1",
+    "kubernetes-validate>=1.33",
+    "compose-spec>=0.2",
+    "promql-parser>=0.10",
     "types-PyYAML",
 ]
 DOCS = ["mkdocs-material>=9.6", "mkdocstrings[python]>=0.30"]
@@ -45,7 +48,9 @@ setup(
     license_files=["LICENSE"],
     python_requires=">=3.11,<3.14",
     packages=find_packages(include=["keras_ft", "keras_ft.*"]),
-    package_data={"keras_ft": ["text/*.npz", "export/*.txt", "evaluation/report/page.*", "py.typed"]},
+    package_data={
+        "keras_ft": ["text/*.npz", "export/*.txt", "export/deployment/**", "evaluation/report/page.*", "py.typed"]
+    },
     install_requires=[
         "keras~=3.15.0",
         "keras-hub~=0.32.0",

@@ -169,18 +169,24 @@ def export(
         str | None, typer.Option("--with", metavar="RUN", help="RUN is of tagging, this of relation: find triples.")
     ] = None,
     max_pairs: Annotated[int | None, typer.Option(help="Pairs of entities looked at in a text. Default: 64.")] = None,
+    deploy: Annotated[
+        str | None, typer.Option("--serving-config", metavar="FOLDER", help="Write what a deployment needs there.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Write a verified SavedModel with warm-up requests to MODELS/NAME/N.
 
     With --index an embedding model gets the signature `search`, which finds texts of that file.
     With --with, two runs become one model that finds the entities of a text and the relations between them.
+    With --serving-config, configurations for TF Serving, Compose, Kubernetes, Prometheus and Grafana are written too.
     """
     from keras_ft.export.joined import export_runs
+    from keras_ft.export.serving_config import serving_config
     from keras_ft.search.items import ItemsFile
 
     items = ItemsFile(index, index_text, index_id) if index else None
-    folder, found = export_runs(run, relations, to, version, dtype, top_k, max_pairs, items)
+    with serving_config(deploy, run, to, dtype):
+        folder, found = export_runs(run, relations, to, version, dtype, top_k, max_pairs, items)
     _print({"version": folder, **asdict(found)}, as_json, lambda: shown.verification_lines(folder, found))
 
 
