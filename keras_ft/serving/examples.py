@@ -56,9 +56,11 @@ def classifications(outputs: dict[str, np.ndarray], count: int) -> list[list[tup
         sizes = f"{classes.shape[1]} vs. {scores.shape[1]}"
         raise invalid(f"Tensors class and score should match in dim_size(1). Got {sizes}")
     shape = next(array.shape for array in (classes, scores) if array is not None)
-    labels: list[list[bytes]] = (np.full(shape, b"", object) if classes is None else classes).tolist()
-    values: list[list[float]] = (np.zeros(shape, np.float32) if scores is None else scores).tolist()
-    return [list(zip(*row, strict=True)) for row in zip(labels, values, strict=True)]
+    labels = np.full(shape, b"", object) if classes is None else classes
+    values = np.zeros(shape, np.float32) if scores is None else scores
+    return [
+        [(label, float(score)) for label, score in zip(*row, strict=True)] for row in zip(labels, values, strict=True)
+    ]
 
 
 def regressions(outputs: dict[str, np.ndarray], count: int) -> np.ndarray:

@@ -60,7 +60,7 @@ def predict(channel):
             request.inputs[key].CopyFrom(tf.make_tensor_proto(value))
         response = stub.Predict(request, timeout=20)
         assert response.model_spec.name == name
-        assert response.model_spec.signature_name == signature or "serving_default"
+        assert response.model_spec.signature_name == (signature or "serving_default")
         return {key: tf.make_ndarray(proto) for key, proto in response.outputs.items()}
 
     return ask
@@ -272,10 +272,15 @@ def test_mutated_messages_are_refused_or_answered(channel, places, values):
     request.model_spec.name = "sentiment"
     request.inputs["text_"].CopyFrom(tf.make_tensor_proto(["good", "bad 好"]))
     raw = channel.unary_unary("/tensorflow.serving.PredictionService/Predict")
+    code, details = outcome(lambda: raw(mutated(request.SerializeToString(), places, values), timeout=20))
+    # gRPC's own words for bytes that are no message
+    is_no_message = code == "UNKNOWN" and "DecodeError" in details
+    assert is_no_message or code in ("OK", "INVALID_ARGUMENT", "NOT_FOUND", "FAILED_PRECONDITION")
+
+
+def outcome(call) -> tuple[str, str]:
     try:
-        raw(mutated(request.SerializeToString(), places, values), timeout=20)
+        call()
     except grpc.RpcError as error:
-        if error.code().name == "UNKNOWN":  # gRPC's own words for bytes that are no message
-            assert "DecodeError" in error.details()
-        else:
-            assert error.code().name in ("INVALID_ARGUMENT", "NOT_FOUND", "FAILED_PRECONDITION")
+        return error.code().name, error.details()
+    return "OK", ""
