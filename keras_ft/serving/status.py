@@ -21,12 +21,16 @@ HTTP_STATUS = {
 
 
 class StatusError(Exception):
-    """A failed request: `code` is a canonical status name (a key of `HTTP_STATUS`), `message` what the client reads."""
+    """A failed request: `code` is a canonical status name (a key of `HTTP_STATUS`), `message` what the client reads.
 
-    def __init__(self, code: str, message: str):
+    `retry_after` is the number of seconds after which asking again is worth it, where that is known.
+    """
+
+    def __init__(self, code: str, message: str, retry_after: float | None = None):
         super().__init__(code, message)
         self.code = code
         self.message = message
+        self.retry_after = retry_after
 
     def __str__(self) -> str:
         return f"{self.code}: {self.message}"
