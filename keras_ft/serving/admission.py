@@ -22,18 +22,18 @@ class Admission:
         self.times = RunTimes()
         self._parameters = parameters
         self._queues = queues
-        self._running: dict[str, tuple[int, int, float]] = {}
+        self._running: dict[int, tuple[int, int, float]] = {}
 
-    def started(self, thread: str, group: int, rows: int, now: float) -> None:
+    def started(self, thread: int, group: int, rows: int, now: float) -> None:
         """A thread has begun a batch of a length group."""
         self._running[thread] = group, rows, now
 
-    def finished(self, thread: str) -> None:
+    def finished(self, thread: int) -> None:
         """A thread has ended its batch."""
         del self._running[thread]
 
     def check(self, group: int, rows: int, now: float) -> None:
-        """Raise RESOURCE_EXHAUSTED, with `retry_after`, if rows of a length group are too many or would wait too long."""
+        """Raise RESOURCE_EXHAUSTED, with `retry_after`, if rows of a length group do not fit or would wait too long."""
         parameters, room = self._parameters, self._parameters.queue_rows - self._queues.rows
         if rows > room:
             message = (
@@ -45,9 +45,8 @@ class Admission:
         if parameters.max_queue_delay is not None:
             wait = self.wait(group, now)
             if wait > parameters.max_queue_delay:
-                message = (
-                    f"{_FULL}the wait would be {wait:.3g} s and max_queue_delay is {parameters.max_queue_delay:g} s"
-                )
+                bound = parameters.max_queue_delay
+                message = f"{_FULL}the wait would be {wait:.3g} s and max_queue_delay is {bound:g} s"
                 raise StatusError("RESOURCE_EXHAUSTED", message, wait)
 
     def wait(self, group: int, now: float) -> float:

@@ -54,7 +54,7 @@ def split(outputs: Arrays, sizes: Sequence[int]) -> list[Arrays] | None:
 
 
 def join(pieces: Sequence[Arrays]) -> Arrays:
-    """The outputs of a request that ran in pieces; narrow ones are filled up with −1 and empty strings, as exports do."""
+    """The outputs of a request that ran in pieces; narrow ones are filled with −1 and empty strings, as exports do."""
     if len(pieces) == 1:
         return pieces[0]
     return {name: _concatenate([piece[name] for piece in pieces], _output_filler) for name in pieces[0]}

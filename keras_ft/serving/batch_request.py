@@ -12,7 +12,8 @@ from keras_ft.serving.batch_arrays import Arrays, join
 class Piece:
     """At most one batch of a request's rows; `index` is its place among the request's pieces.
 
-    Only pieces of one `kind` and one length `group` share a batch. `enqueued` is when it began to wait.
+    Only pieces of one `kind` and one length `group` share a batch; where `kind` is `None`, it runs by itself.
+    `enqueued` is when it began to wait.
     """
 
     request: "Request"
@@ -31,14 +32,15 @@ class Request:
         signature: the signature's name.
         inputs: all of its rows.
         deadline: the clock's time after which nobody waits for the answer; `inf` for none.
+        num_pieces: in how many pieces it runs.
     """
 
-    def __init__(self, signature: str, inputs: Arrays, deadline: float = float("inf")):
+    def __init__(self, signature: str, inputs: Arrays, deadline: float = float("inf"), num_pieces: int = 1):
         self.signature = signature
         self.inputs = inputs
         self.deadline = deadline
         self.future: Future[Arrays] = Future()
-        self.pieces: list[Piece] = []
+        self.num_pieces = num_pieces
         self._lock = threading.Lock()
         self._begun = False
         self._wanted = True
@@ -63,9 +65,9 @@ class Request:
         """Give one piece's outputs; the last one completes the answer."""
         with self._lock:
             self._answers[piece.index] = outputs
-            complete = len(self._answers) == len(self.pieces)
+            complete = len(self._answers) == self.num_pieces
         if complete:
-            self.answer_whole(join([self._answers[i] for i in range(len(self.pieces))]))
+            self.answer_whole(join([self._answers[i] for i in range(self.num_pieces)]))
 
     def answer_whole(self, outputs: Arrays) -> None:
         """Give all of the outputs."""

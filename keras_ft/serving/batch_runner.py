@@ -93,7 +93,7 @@ class BatchRunner:
             request.answer_whole(self._predictor.predict(request.signature, request.inputs))
 
     def _is_wrongly_cut(self, request: Request) -> bool:
-        return len(request.pieces) > 1 and not self.is_batchable(request.signature)
+        return request.num_pieces > 1 and not self.is_batchable(request.signature)
 
     def _predict(self, signature: str, inputs: Arrays) -> tuple[Arrays, float, float]:
         start = self._clock()

@@ -8,8 +8,10 @@ batches and the more rows a second.
 import logging
 import threading
 import time
+import weakref
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from functools import partial
 from typing import Any
 
 from keras_ft.serving.admission import Admission
@@ -107,9 +109,11 @@ class BatchingPredictor:
                 DEADLINE_EXCEEDED, or UNAVAILABLE (closed).
         """
         request = Request(signature_name or DEFAULT_SIGNATURE, inputs, float("inf") if deadline is None else deadline)
-        request.pieces = self._pieces(request)
-        request.future.add_done_callback(lambda future: self._withdraw(request) if future.cancelled() else None)
-        group, rows = max(it.group for it in request.pieces), sum(it.rows for it in request.pieces)
+        pieces = self._pieces(request)
+        request.num_pieces = len(pieces)
+        # Weak, for a cycle would keep the inputs until the next garbage collection.
+        request.future.add_done_callback(partial(self._drop_cancelled, weakref.ref(request)))
+        group, rows = max(it.group for it in pieces), sum(it.rows for it in pieces)
         with self._lock:
             now = self._clock()
             if self._closing:
@@ -117,10 +121,10 @@ class BatchingPredictor:
             if request.deadline <= now:
                 raise _too_late()
             self._admission.check(group, rows, now)
-            for piece in request.pieces:
+            for piece in pieces:
                 piece.enqueued = now
                 self._queues.add(piece)
-            self._work.notify(len(request.pieces))
+            self._work.notify(len(pieces))
             if request.deadline < self._next_deadline:
                 self._next_deadline = request.deadline
                 self._deadlines.notify()
@@ -149,7 +153,7 @@ class BatchingPredictor:
         if (rows or 1) > parameters.queue_rows:
             raise invalid(f"Task size {rows} is larger than maximum input batch size {parameters.queue_rows}")
         if rows is None or not self._runner.is_batchable(request.signature):
-            return [Piece(request, 0, inputs, rows or 1, object(), length_group(text_length(inputs)))]
+            return [Piece(request, 0, inputs, rows or 1, None, length_group(text_length(inputs)))]
         limit = parameters.batch_rows
         if rows > limit and not parameters.enable_large_batch_splitting:
             raise invalid(f"Task size {rows} is larger than maximum input batch size {limit}")
@@ -174,6 +178,7 @@ class BatchingPredictor:
             now = self._clock()
             for piece in pieces:
                 if piece.request.deadline <= now:
+                    self._withdraw(piece.request)
                     piece.request.fail(_too_late())
             wanted = [piece for piece in pieces if piece.request.begin()]
             if wanted:
@@ -184,7 +189,7 @@ class BatchingPredictor:
                 piece.request.fail(error)
         finally:
             with self._lock:
-                self._admission.finished(threading.current_thread().name)
+                self._admission.finished(threading.get_ident())
                 self._queues.finished(pieces[0].group)
         return True
 
@@ -195,7 +200,7 @@ class BatchingPredictor:
                 pieces = self._queues.take(now, at_once=self._closing)
                 if pieces:
                     rows = sum(piece.rows for piece in pieces)
-                    self._admission.started(threading.current_thread().name, pieces[0].group, rows, now)
+                    self._admission.started(threading.get_ident(), pieces[0].group, rows, now)
                     self._wake_if_drained()
                     return pieces
                 if self._closing and not self._queues.rows:
@@ -205,9 +210,12 @@ class BatchingPredictor:
     def _withdraw(self, request: Request) -> None:
         """Take what still waits of a request out of the queue."""
         with self._lock:
-            for piece in request.pieces:
-                self._queues.remove(piece)
+            self._queues.withdraw(request)
             self._wake_if_drained()
+
+    def _drop_cancelled(self, request: "weakref.ref[Request]", future: Future) -> None:
+        if future.cancelled() and (found := request()) is not None:
+            self._withdraw(found)
 
     def _wake_if_drained(self) -> None:
         if self._closing and not self._queues.rows:
@@ -225,11 +233,11 @@ class BatchingPredictor:
         """End the requests that wait beyond their deadlines, or wait for the next deadline; false when closed."""
         with self._lock:
             now = self._clock()
-            overdue = {piece.request for piece in self._queues if piece.request.deadline <= now}
+            overdue = [request for request in self._queues.requests if request.deadline <= now]
             if not overdue:
                 if self._drained:
                     return False
-                self._next_deadline = min((piece.request.deadline for piece in self._queues), default=float("inf"))
+                self._next_deadline = min((request.deadline for request in self._queues.requests), default=float("inf"))
                 self._deadlines.wait(_until(self._next_deadline, now))
                 return True
         for request in overdue:

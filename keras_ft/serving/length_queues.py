@@ -5,10 +5,10 @@ Three rules keep it fair: long groups leave one thread to the shortest group, so
 long one; a group that others were preferred to `PATIENCE` times goes next; and within a group the oldest goes first.
 """
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterable
 from typing import NamedTuple, TypeVar
 
-from keras_ft.serving.batch_request import Piece
+from keras_ft.serving.batch_request import Piece, Request
 
 SHORT_BYTES = 256  # a sentence or two: some 60 tokens of English, 85 of Chinese
 FACTOR = 4
@@ -48,27 +48,24 @@ class LengthQueues:
         self._long_running = 0
         self._waiting: dict[_Kind, dict[Piece, None]] = {}  # ordered as they came; O(1) to leave
         self._rows_of_kind: dict[_Kind, int] = {}
+        self._pieces_of: dict[Request, dict[Piece, None]] = {}
         self._passed_over: dict[int, int] = {}
 
-    def __iter__(self) -> Iterator[Piece]:
-        for pieces in self._waiting.values():
-            yield from pieces
+    @property
+    def requests(self) -> Iterable[Request]:
+        """Those of which something waits."""
+        return self._pieces_of.keys()
 
     def add(self, piece: Piece) -> None:
         """Let a piece wait."""
         self._waiting.setdefault(_Kind(piece.group, piece.kind), {})[piece] = None
+        self._pieces_of.setdefault(piece.request, {})[piece] = None
         self._count(piece, piece.rows)
 
-    def remove(self, piece: Piece) -> bool:
-        """Let a piece leave; false if it does not wait."""
-        key = _Kind(piece.group, piece.kind)
-        if piece not in self._waiting.get(key, {}):
-            return False
-        del self._waiting[key][piece]
-        if not self._waiting[key]:
-            del self._waiting[key]
-        self._count(piece, -piece.rows)
-        return True
+    def withdraw(self, request: Request) -> None:
+        """Let what waits of a request leave."""
+        for piece in list(self._pieces_of.get(request, ())):
+            self._remove(piece)
 
     def take(self, now: float, at_once: bool = False) -> list[Piece]:
         """The next batch, all of one kind; empty if none may run now.
@@ -85,12 +82,12 @@ class LengthQueues:
         batch: list[Piece] = []
         rows = 0
         for piece in self._waiting[key]:
-            if batch and rows + piece.rows > self._batch_rows:
+            if batch and (key.kind is None or rows + piece.rows > self._batch_rows):
                 break
             batch.append(piece)
             rows += piece.rows
         for piece in batch:
-            self.remove(piece)
+            self._remove(piece)
         self._long_running += group > 0
         return batch
 
@@ -106,7 +103,7 @@ class LengthQueues:
         return key.group == 0 or self._long_running < self._long_threads
 
     def _due_at(self, key: _Kind) -> float:
-        full = self._rows_of_kind[key] >= self._batch_rows
+        full = key.kind is None or self._rows_of_kind[key] >= self._batch_rows
         return self._oldest(key) + (0.0 if full else self._timeout)
 
     def _oldest(self, key: _Kind) -> float:
@@ -123,6 +120,12 @@ class LengthQueues:
         self._passed_over.pop(group, None)
         return group
 
+    def _remove(self, piece: Piece) -> None:
+        key = _Kind(piece.group, piece.kind)
+        _drop(self._waiting, key, piece)
+        _drop(self._pieces_of, piece.request, piece)
+        self._count(piece, -piece.rows)
+
     def _count(self, piece: Piece, rows: int) -> None:
         self.rows += rows
         _add(self._rows_of_kind, _Kind(piece.group, piece.kind), rows)
@@ -135,3 +138,9 @@ def _add(counts: dict[Key, int], key: Key, number: int) -> None:
     counts[key] = counts.get(key, 0) + number
     if not counts[key]:
         del counts[key]
+
+
+def _drop(places: dict[Key, dict[Piece, None]], key: Key, piece: Piece) -> None:
+    del places[key][piece]
+    if not places[key]:
+        del places[key]
