@@ -305,11 +305,13 @@ def test_a_large_request_runs_in_pieces_beside_others(gated):
 
 def test_a_large_request_that_fails_in_one_piece_fails_and_leaves_the_queue(gated):
     predictor, next_call = gated(max_batch_size=2)
-    large = predictor.submit("double", numbers(1, -1, 3, 4, 5))
+    large, left = predictor.submit("double", numbers(1, -1, 3, 4, 5)), []
+    large.add_done_callback(lambda _: left.append(predictor.queued_rows))
     next_call()()
     with pytest.raises(StatusError, match=r"-1.0 is negative"):
         large.result(PATIENT)
-    assert predictor.queued_rows == 0
+    predictor.close()
+    assert left == [0]
 
 
 def test_a_large_request_of_a_signature_that_cannot_be_cut_runs_whole(gated):
@@ -320,6 +322,17 @@ def test_a_large_request_of_a_signature_that_cannot_be_cut_runs_whole(gated):
     assert (call.values, predictor.queued_rows) == ([1, 2, 3, 4, 5], 0)
     call()
     assert answer(large) == [1]
+
+
+def test_threads_that_find_out_together_that_a_request_cannot_be_cut_run_it_once(gated):
+    predictor, next_call = gated(max_batch_size=2, num_batch_threads=2)
+    large = predictor.submit("uneven", numbers(1, 2, 3, 4))
+    for call in [next_call(), next_call()]:
+        call()
+    next_call()()
+    assert answer(large) == [1]
+    predictor.submit("double", numbers(5))
+    assert next_call().values == [5]
 
 
 def test_without_splitting_a_large_request_is_refused_as_by_tf_serving(make):
@@ -466,6 +479,19 @@ def test_closing_finishes_what_was_accepted_and_refuses_what_comes_later(gated):
     assert [len(answer(it)[0]) for it in futures] == [5000, 5000, 5000, 10]
     assert predictor._predictor.closed == 1
     assert not any(it.is_alive() for it in predictor._threads)
+
+
+def test_closing_ends_threads_that_had_nothing_to_do(gated):
+    predictor, next_call = gated(num_batch_threads=2, max_batch_size=1)
+    futures = [predictor.submit("reverse", texts(b"a" * 5000)) for _ in range(2)]
+    call = next_call()
+    closer = threading.Thread(target=predictor.close)
+    closer.start()
+    call()
+    next_call()()  # the same thread took it; the other one, kept for short texts, must hear that it was the last
+    closer.join(PATIENT)
+    assert not closer.is_alive()
+    assert all(it.done() for it in futures)
 
 
 def test_closing_ends_though_all_that_waits_is_cancelled(gated):
