@@ -1,7 +1,7 @@
 """Which requests a queue accepts: what fits, and what would not wait too long."""
 
 from keras_ft.serving.batching_parameters import BatchingParameters
-from keras_ft.serving.length_queues import LengthQueues
+from keras_ft.serving.length_queues import LengthQueues, most_rows
 from keras_ft.serving.run_times import RunTimes, free_in
 from keras_ft.serving.status import StatusError
 
@@ -60,4 +60,4 @@ class Admission:
         return free_in(busy, work)
 
     def _seconds(self, group: int, rows: int) -> float:
-        return self.times.seconds(group, rows, self._parameters.batch_rows)
+        return self.times.seconds(group, rows, most_rows(self._parameters.batch_rows, group))

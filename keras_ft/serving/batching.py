@@ -19,7 +19,7 @@ from keras_ft.serving.batch_arrays import Arrays, batch_kind, common_rows, rows_
 from keras_ft.serving.batch_request import Piece, Request
 from keras_ft.serving.batch_runner import BatchObserver, BatchRunner
 from keras_ft.serving.batching_parameters import BatchingParameters
-from keras_ft.serving.length_queues import LengthQueues, length_group
+from keras_ft.serving.length_queues import LengthQueues, length_group, most_rows
 from keras_ft.serving.signature import DEFAULT_SIGNATURE, Predictor, Signature
 from keras_ft.serving.status import StatusError, invalid
 
@@ -152,17 +152,20 @@ class BatchingPredictor:
         rows = common_rows(inputs)
         if (rows or 1) > parameters.queue_rows:
             raise invalid(f"Task size {rows} is larger than maximum input batch size {parameters.queue_rows}")
+        group = length_group(text_length(inputs))
         if rows is None or not self._runner.is_batchable(request.signature):
-            return [Piece(request, 0, inputs, rows or 1, None, length_group(text_length(inputs)))]
-        limit = parameters.batch_rows
-        if rows > limit and not parameters.enable_large_batch_splitting:
-            raise invalid(f"Task size {rows} is larger than maximum input batch size {limit}")
+            return [Piece(request, 0, inputs, rows or 1, None, group)]
         kind = request.signature, batch_kind(inputs, parameters.pad_variable_length_inputs)
+        if not parameters.enable_large_batch_splitting:
+            if rows > parameters.batch_rows:
+                raise invalid(f"Task size {rows} is larger than maximum input batch size {parameters.batch_rows}")
+            return [Piece(request, 0, inputs, rows, kind, group)]
+        limit = most_rows(parameters.batch_rows, group)
         pieces = []
         for index, start in enumerate(range(0, rows, limit)):
             part = rows_between(inputs, start, start + limit) if rows > limit else inputs
-            size, group = min(limit, rows - start), length_group(text_length(part))
-            pieces.append(Piece(request, index, part, size, kind, group))
+            size, part_group = min(limit, rows - start), length_group(text_length(part)) if rows > limit else group
+            pieces.append(Piece(request, index, part, size, kind, part_group))
         return pieces
 
     def _run_batches(self) -> None:

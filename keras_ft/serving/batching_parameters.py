@@ -11,7 +11,7 @@ class BatchingParameters:
     """What a `BatchingPredictor` may do; every field but the last bears TF Serving's name and meaning.
 
     Arguments:
-        max_batch_size: the most rows of one batch.
+        max_batch_size: the most rows of one batch (of short texts; the longer they are, the fewer rows it holds).
         batch_timeout_micros: how long a request may wait for others to fill its batch; 0 takes what has accrued
             whenever a thread is free.
         max_enqueued_batches: how many batches' worth of rows may wait; more are refused.

@@ -1,8 +1,9 @@
 """Which waiting requests form the next batch: those of similar length, short ones first.
 
 Requests are grouped by the bytes of their longest row. A free thread takes the oldest requests of the shortest group.
-Three rules keep it fair: long groups leave one thread to the shortest group, so that a short text never waits for a
-long one; a group that others were preferred to `PATIENCE` times goes next; and within a group the oldest goes first.
+Long groups leave one thread to the shortest one, so that a short text never waits for a long one; their batches hold
+fewer rows, so that none takes much longer than a full batch of short texts; and a group that others were preferred to
+`PATIENCE` times goes next.
 """
 
 from collections.abc import Hashable, Iterable
@@ -25,6 +26,11 @@ def length_group(length: int) -> int:
     return group
 
 
+def most_rows(batch_rows: int, group: int) -> int:
+    """The most rows of a batch of a length group: as many bytes as `batch_rows` rows of group 0."""
+    return max(1, batch_rows // FACTOR**group)
+
+
 class _Kind(NamedTuple):
     group: int
     kind: Hashable
@@ -34,7 +40,7 @@ class LengthQueues:
     """Pieces that wait for a thread; not thread-safe.
 
     Arguments:
-        batch_rows: the most rows of a batch.
+        batch_rows: the most rows of a batch of group 0.
         timeout: seconds that a piece may wait for others to fill its batch.
         threads: how many batches can run at once.
     """
@@ -80,9 +86,9 @@ class LengthQueues:
         group = self._next_group({key.group for key in ready})
         key = min((it for it in ready if it.group == group), key=self._oldest)
         batch: list[Piece] = []
-        rows = 0
+        rows, limit = 0, most_rows(self._batch_rows, group)
         for piece in self._waiting[key]:
-            if batch and (key.kind is None or rows + piece.rows > self._batch_rows):
+            if batch and (key.kind is None or rows + piece.rows > limit):
                 break
             batch.append(piece)
             rows += piece.rows
@@ -103,7 +109,7 @@ class LengthQueues:
         return key.group == 0 or self._long_running < self._long_threads
 
     def _due_at(self, key: _Kind) -> float:
-        full = key.kind is None or self._rows_of_kind[key] >= self._batch_rows
+        full = key.kind is None or self._rows_of_kind[key] >= most_rows(self._batch_rows, key.group)
         return self._oldest(key) + (0.0 if full else self._timeout)
 
     def _oldest(self, key: _Kind) -> float:

@@ -473,6 +473,8 @@ def test_closing_finishes_what_was_accepted_and_refuses_what_comes_later(gated):
     assert predictor._predictor.closed == 0
     for call in calls:
         call()
+    for _ in range(2):
+        next_call()()
     for it in closers:
         it.join(PATIENT)
         assert not it.is_alive()

@@ -9,7 +9,7 @@ def piece(group=0, rows=1, kind="a", at=0.0):
 
 
 def filled(*pieces, **settings):
-    queues = LengthQueues(**{"batch_rows": 4, **settings})
+    queues = LengthQueues(**{"batch_rows": 4, "threads": 9, **settings})
     for it in pieces:
         queues.add(it)
     return queues
@@ -28,6 +28,14 @@ def test_a_batch_is_the_oldest_of_one_kind_up_to_its_most_rows():
     assert queues.take(9) == a[2:]
     assert queues.take(9) == []
     assert (queues.rows, queues.rows_of_group) == (0, {})
+
+
+def test_batches_of_longer_texts_hold_fewer_rows():
+    queues = filled(
+        *(piece(1, at=i) for i in range(3)), *(piece(3, at=i) for i in range(2)), batch_rows=8, timeout=100.0
+    )
+    assert [len(queues.take(0.0)) for _ in range(3)] == [2, 1, 0]  # these are full, two of 8 / 4 rows and one of 8 / 64
+    assert [len(queues.take(0.0, at_once=True)) for _ in range(3)] == [1, 1, 0]
 
 
 def test_a_piece_of_no_kind_runs_by_itself_however_large():
