@@ -247,6 +247,15 @@ def serve(
     ] = None,
     model_config_file_poll_seconds: Annotated[float, typer.Option(min=0, help="0 reads it once.")] = 0.0,
     poll_seconds: Annotated[float, typer.Option(min=0, help="Between two looks for new versions; 0: never.")] = 1.0,
+    enable_batching: Annotated[
+        bool, typer.Option("--enable-batching", help="Run requests that wait together.")
+    ] = False,
+    batching_parameters_file: Annotated[
+        Path | None, typer.Option(metavar="batching.config", help="How, as TF Serving reads it.")
+    ] = None,
+    max_queue_delay: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="Refuse at once what would wait longer.")
+    ] = None,
     api_keys: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Who may ask; 'keras-ft api-key' makes it. Default: everyone.")
     ] = None,
@@ -269,6 +278,9 @@ def serve(
         model_config_file=model_config_file,
         model_config_file_poll_seconds=model_config_file_poll_seconds,
         poll_seconds=poll_seconds,
+        enable_batching=enable_batching,
+        batching_parameters_file=batching_parameters_file,
+        max_queue_delay=max_queue_delay,
         api_keys=api_keys,
         tls_cert=tls_cert,
         tls_key=tls_key,

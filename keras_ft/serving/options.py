@@ -6,6 +6,8 @@ from pathlib import Path
 
 from keras_ft.errors import RequestError
 from keras_ft.paths import AnyPath
+from keras_ft.serving.batching_file import read_batching_file
+from keras_ft.serving.batching_parameters import BatchingParameters
 from keras_ft.serving.model_config import ModelConfig, configs_of_folders, read_model_config_file
 
 MEBI = 2**20
@@ -22,6 +24,9 @@ class ServerOptions:
         model_config_file: `models.config`, instead of folders.
         model_config_file_poll_seconds: between two looks at whether it changed; 0 reads it once.
         poll_seconds: between two looks for new versions; 0 looks once.
+        enable_batching: whether requests that wait are run together.
+        batching_parameters_file: how, in TF Serving's text format; needs `enable_batching`.
+        max_queue_delay: seconds that a request may be expected to wait in the queue; others are refused at once.
         api_keys: a file of those who may ask; everyone where None.
         tls_cert, tls_key: PEM files; with them both ports speak TLS alone.
         max_request_bytes: of a request, as it comes and unpacked.
@@ -36,6 +41,9 @@ class ServerOptions:
     model_config_file: Path | None = None
     model_config_file_poll_seconds: float = 0.0
     poll_seconds: float = 1.0
+    enable_batching: bool = False
+    batching_parameters_file: Path | None = None
+    max_queue_delay: float | None = None
     api_keys: Path | None = None
     tls_cert: Path | None = None
     tls_key: Path | None = None
@@ -54,6 +62,17 @@ class ServerOptions:
                 raise RequestError(f"{file}: no such file; give a PEM file with --{name.replace('_', '-')}")
         if self.max_request_bytes < 1:
             raise RequestError(f"--max-request-bytes should be 1 or more, given {self.max_request_bytes}")
+
+    def batching(self) -> BatchingParameters | None:
+        """How requests are put together, None where they are not; raises `RequestError`."""
+        if not self.enable_batching:
+            for name in ("batching_parameters_file", "max_queue_delay"):
+                if getattr(self, name) is not None:
+                    raise RequestError(f"--{name.replace('_', '-')} needs --enable-batching")
+            return None
+        if self.batching_parameters_file is None:
+            return BatchingParameters(max_queue_delay=self.max_queue_delay)
+        return read_batching_file(self.batching_parameters_file, self.max_queue_delay)
 
     def configs(self, folders: Iterable[AnyPath]) -> list[ModelConfig]:
         """The models to serve; raises `RequestError`."""

@@ -14,10 +14,13 @@ from typing import Any, NamedTuple
 from keras_ft.errors import RequestError
 from keras_ft.paths import AnyPath
 from keras_ft.serving.api_keys import ApiKeys
+from keras_ft.serving.batching import BatchingPredictor
+from keras_ft.serving.batching_parameters import BatchingParameters
 from keras_ft.serving.listeners import bound_socket, url_of
-from keras_ft.serving.models import ModelStore
+from keras_ft.serving.models import ModelStore, ModelVersion
 from keras_ft.serving.options import ServerOptions
 from keras_ft.serving.polling import Poller
+from keras_ft.serving.signature import Predictor
 
 THREADS_PER_CORE = 4
 
@@ -59,11 +62,12 @@ def serve(
     options = options or ServerOptions()
     options.check()
     keys = None if options.api_keys is None else ApiKeys(options.api_keys)
+    batching = options.batching()
     configs = options.configs(model_folders)
     with bound_socket(options.host, options.rest_port, "--rest-port") as listener:
         if options.grpc_port:
             bound_socket(options.host, options.grpc_port, "--grpc-port").close()  # gRPC binds it itself
-        store = ModelStore(configs, tell=_tell)
+        store = ModelStore(configs, front=_queued(batching), tell=_tell)
         poller = Poller(
             store,
             options.poll_seconds,
@@ -133,6 +137,13 @@ def print_ready(started: Started) -> None:
         for it in started.store.versions()
     ]
     print(json.dumps({"url": started.url, "grpc": started.grpc_address, "models": models}), flush=True)
+
+
+def _queued(parameters: BatchingParameters | None) -> Callable[[ModelVersion, Predictor], Predictor]:
+    """What puts a queue before a version's predictor, where one is wanted."""
+    if parameters is None:
+        return lambda _, predictor: predictor
+    return lambda _, predictor: BatchingPredictor(predictor, parameters)
 
 
 def _tell(line: str) -> None:

@@ -23,7 +23,7 @@ HTTP_STATUS = {
 class StatusError(Exception):
     """A failed request: `code` is a canonical status name (a key of `HTTP_STATUS`), `message` what the client reads.
 
-    `retry_after`, if it is known, are the seconds after which the same request may well succeed.
+    `retry_after` is the number of seconds after which asking again is worth it, where that is known.
     """
 
     def __init__(self, code: str, message: str, retry_after: float | None = None):
