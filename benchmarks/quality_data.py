@@ -68,7 +68,7 @@ SETS = {
     ),
     "goemotions": QualitySet(
         "GoEmotions", "multilabel/goemotions", "multilabel", ("text", "labels"),
-        epochs=3, learning_rate=1e-4, max_length=128, compared=("micro_f1", "macro_f1"),
+        epochs=5, learning_rate=3e-4, max_length=128, compared=("micro_f1", "macro_f1"),
     ),
     "conll2003": QualitySet(
         "CoNLL-2003", "ner/conll2003_en", "tagging", ("tokens", "tags"),
@@ -85,7 +85,7 @@ SETS = {
     ),
     "semeval": QualitySet(
         "SemEval-2010 task 8", "relation_extraction/semeval2010_task8", "relation", ("text", "label"),
-        epochs=3, learning_rate=1e-4, max_length=128, compared=("macro_f1",), seeds=3, every_label=True,
+        epochs=5, learning_rate=3e-4, max_length=128, compared=("macro_f1",), seeds=3, every_label=True,
     ),
     "squad": QualitySet(
         "SQuAD 2.0, half", "qa_extractive/squad_v2_devhalf_en", "span_qa",
