@@ -4,7 +4,7 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
-SERVE = ["starlette>=0.40", "uvicorn>=0.30", "grpcio>=1.60", "prometheus-client>=0.20"]
+SERVE = ["starlette>=0.40", "uvicorn>=0.30", "grpcio>=1.60", "prometheus-client>=0.24"]
 JAX = ["jax>=0.7"]  # AxisType and the meshes it is for
 DATA = ["tensorflow-datasets>=4.9", "importlib_resources"]  # which its etils needs and does not name
 SEARCH = ["hnswlib>=0.8"]

@@ -13,7 +13,7 @@ import numpy as np
 from keras_ft.data.arrays import TokenArrays
 from keras_ft.errors import RequestError
 from keras_ft.evaluation.origin import Origin
-from keras_ft.serving.answer_values import answer_values, score_grain
+from keras_ft.serving.answer_values import SHARE_GRAIN, answer_values, score_grain
 from keras_ft.serving.reference import REFERENCE_FILE, Bins, Reference
 from keras_ft.serving.text_values import TextCounter, characters_of, unknown_shares
 from keras_ft.tasks.base import Task
@@ -78,9 +78,9 @@ def text_bins(requests: dict[str, list], tokenizer: Tokenizer) -> dict[str, Bins
     """`characters` of requests by text column, and `unknown_tokens` where the vocabulary does not know everything."""
     rows = [_row(values) for values in zip(*requests.values(), strict=True)]
     counter = TextCounter(tokenizer)
-    found = {"characters": Bins.of_numbers(np.array([characters_of(row) for row in rows]))}
+    found = {"characters": Bins.of_numbers(np.array([characters_of(row) for row in rows]), grain=1)}
     if counter.knows_unknown:
-        found["unknown_tokens"] = Bins.of_numbers(unknown_shares(*counter(rows)))
+        found["unknown_tokens"] = Bins.of_numbers(unknown_shares(*counter(rows)), SHARE_GRAIN)
     return found
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 Outputs = Mapping[str, np.ndarray]
 Values = dict[str, Any]
-PROBABILITY_GRAIN = 0.01
+SHARE_GRAIN = 0.01
 
 
 def answer_values(task: str, outputs: Outputs) -> Values:
@@ -30,7 +30,7 @@ def outputs_read(task: str) -> tuple[str, ...]:
 
 def score_grain(task: str) -> float | None:
     """The grain of the reference's edges of scores: of probabilities a hundredth, else of their range."""
-    return None if task == "regression" else PROBABILITY_GRAIN
+    return None if task == "regression" else SHARE_GRAIN
 
 
 def _best(outputs: Outputs) -> Values:

@@ -66,10 +66,13 @@ class AnswerWatch:
         self._versions: dict[Version, _VersionWatch] = {}
         self._served: set[Version] = set()
 
-    def serve(self, version: Version) -> None:
-        """Look at answers of a version from now on."""
+    def serve(self, version: Version, folder: Path | None = None) -> None:
+        """Look at answers of a version from now on; with its folder, what that takes is read here and now."""
+        watch = _VersionWatch(folder) if folder else None
         with self._changed:
             self._served.add(version)
+            if watch:
+                self._versions[version] = watch
 
     def forget(self, version: Version) -> None:
         """Look no longer, and free what is held of it."""

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_ft.serving.answer_watch import Answered, AnswerWatch, Version
+from keras_ft.serving.answer_watch import ROWS_AT_ONCE, Answered, AnswerWatch, Version
 from keras_ft.serving.batch_metrics import BatchMetrics
 from keras_ft.serving.series import DriftCollector, Series
 from keras_ft.serving.signature import DEFAULT_SIGNATURE
@@ -58,13 +58,13 @@ class ServerMetrics:
         signatures: Sequence[str] = (),
         warm_up_seconds: float | None = None,
     ) -> None:
-        """A version is served from now on.
+        """A version is served from now on; called before it gets requests, as it may read the version's tokenizer.
 
         Arguments:
             model: its name.
             version: its number.
             seconds: of loading.
-            folder: of the version.
+            folder: of the version; without it, what drift takes is read at the first answer.
             signatures: names; others are known by their first good answer.
             warm_up_seconds: if it was warmed up.
         """
@@ -72,7 +72,7 @@ class ServerMetrics:
         with self._lock:
             self._served[model, version] = path
             self._signatures.setdefault(model, set()).update(signatures)
-        self.watch.serve((model, version))
+        self.watch.serve((model, version), Path(path) if path else None)
         self.series.model_available.labels(model, str(version)).set(1)
         self.tf_serving.load_attempt_count.add(path, "success")
         self.tf_serving.load_latency.add(path, by=round(seconds * 1e6))
@@ -80,7 +80,9 @@ class ServerMetrics:
             self.tf_serving.warmup_latency.add(path, "OK", sample=warm_up_seconds * 1e6)
 
     def load_failed(self, model: str, version: int, folder: Path | str = "") -> None:
-        """A version could not be loaded, and is not served."""
+        """A version could not be loaded, and is not served; its model's name is known from now on."""
+        with self._lock:
+            self._signatures.setdefault(model, set())
         self.series.model_available.labels(model, str(version)).set(0)
         self.tf_serving.load_attempt_count.add(str(folder), "fail")
         self._note_gone((model, version), str(folder))
@@ -162,7 +164,7 @@ class ServerMetrics:
 
         Arguments:
             model, version, folder: of the version.
-            signature: its name.
+            signature: its name; whether its answers are comparable is told by its inputs.
             inputs, outputs: of the request, with leading dimension = rows.
         """
         if (model, version) not in self._served:
@@ -175,8 +177,14 @@ class ServerMetrics:
         characters = [sum(map(characters_of, rows)) for rows in zip(*texts.values(), strict=False)]
         self.series.characters.labels(model).inc(sum(characters))
         read = self.watch.outputs_of((model, version), outputs)
+        step = -(-len(characters) // ROWS_AT_ONCE)
+        if step > 1:  # of a huge request a part will do
+            self.series.samples_dropped.labels(model).inc(len(characters) - len(characters[::step]))
+            texts = {name: rows[::step] for name, rows in texts.items()}
+            characters, read = characters[::step], {name: it[::step] for name, it in read.items() if it.ndim}
         size = 200 + 4 * sum(characters) + 200 * len(characters) + sum(it.nbytes for it in read.values())
-        self.watch.put(Answered((model, version), Path(folder), frozenset(inputs), texts, characters, read, size))
+        names = frozenset(inputs)
+        self.watch.put(Answered((model, version), Path(folder), names, texts, characters, read, size))
 
     def render(self) -> bytes:
         """All metrics in Prometheus' text format."""

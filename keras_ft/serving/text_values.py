@@ -35,6 +35,7 @@ class TextCounter:
             return ids.row_lengths(), tf.reduce_sum(missing, axis=1)
 
         self._counts = counts
+        self([[b""]])  # traced now, not under a request
 
     @classmethod
     def of(cls, folder: Path) -> "TextCounter | None":

@@ -230,6 +230,17 @@ def test_a_queue_that_is_full_drops_and_counts_and_never_waits(served, monkeypat
     assert 'keras_ft_text_characters_total{model_name="tiny"} 60000.0' in page
 
 
+def test_of_a_huge_request_a_part_is_looked_at(served):
+    text = np.array([b"great film" if i % 2 else b"a" for i in range(1200)], object)
+    outputs = {"label": text, "score": np.full(1200, 0.9)}
+    served.metrics.answered("tiny", 1, served.folder, "serving_default", {"text": text}, outputs)
+    assert served.metrics.watch.flush()
+    page = served.metrics.render().decode()
+    assert 'keras_ft_samples_dropped_total{model_name="tiny"} 800.0' in page
+    assert 'keras_ft_drift_values{model_name="tiny",of="label",version="1"} 400.0' in page
+    assert 'keras_ft_tokens_total{model_name="tiny"} 600.0' in page
+
+
 def test_what_cannot_be_counted_is_told_once_and_counting_goes_on(served, capsys):
     metrics, text = served.metrics, np.array([b"great film"], object)
     for _ in range(3):
