@@ -1,5 +1,7 @@
 import math
+import re
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -254,6 +256,14 @@ def test_names_are_those_that_rules_and_dashboards_ask_for(metrics):
         assert f"# TYPE keras_ft_{name} " in text, name
     assert "_created" not in text
     assert "process_resident_memory_bytes " in text
+
+
+def test_the_page_names_what_there_is(metrics):
+    page = (Path(__file__).parents[2] / "docs" / "monitoring.md").read_text(encoding="utf-8")
+    shown = set(re.findall(r"^# TYPE (\S+)", metrics.render().decode(), re.MULTILINE))
+    named = set(re.findall(r"`((?:keras_ft|process|:tensorflow)[\w:]*)`", page))
+    assert named <= shown
+    assert {name for name in shown if name.startswith("keras_ft")} <= named
 
 
 def test_counts_of_many_threads_add_up(metrics):
