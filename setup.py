@@ -10,7 +10,7 @@ SERVE = [
     "httptools>=0.6",
     "grpcio>=1.60",
     "grpcio-health-checking>=1.60",
-    "prometheus-client>=0.20",
+    "prometheus-client>=0.24",
 ]
 JAX = ["jax>=0.7"]  # AxisType and the meshes it is for
 DATA = ["tensorflow-datasets>=4.9", "importlib_resources"]  # which its etils needs and does not name

@@ -9,6 +9,7 @@ from keras_ft.evaluation.evaluate import Batch, Evaluator, measure, targets_of
 from keras_ft.evaluation.mistakes import Mistakes, write_mistakes
 from keras_ft.evaluation.origin import Origin
 from keras_ft.evaluation.predictions import Predictions
+from keras_ft.evaluation.reference import SeenAnswers, write_reference
 from keras_ft.evaluation.shorten import shortened
 from keras_ft.evaluation.text_metrics import text_metrics
 from keras_ft.evaluation.texts import GeneratedText, write_texts
@@ -22,13 +23,16 @@ WORST = 50
 CHARACTERS = 2000  # of a text that is kept with a run
 
 
-def evaluate_and_record(evaluator: Evaluator, task: Task, origin: Origin) -> tuple[dict[str, float], Predictions]:
+def evaluate_and_record(
+    evaluator: Evaluator, task: Task, origin: Origin, watch: Callable[[dict[str, np.ndarray]], None] | None = None
+) -> tuple[dict[str, float], Predictions]:
     """What `evaluate` returns, and the predictions it was made from, in one pass.
 
     Args:
         evaluator: an engine.
         task: gives the metrics, and says what is recorded.
         origin: the arrays, and what they were made from.
+        watch: is given the answers of each batch.
     """
     records: list[dict[str, np.ndarray]] = []
 
@@ -37,6 +41,8 @@ def evaluate_and_record(evaluator: Evaluator, task: Task, origin: Origin) -> tup
             targets = targets_of(task, origin.arrays, tensors)
             kept = task.record(found.outputs, found.answers, targets, found.losses)
             records.append({"row": tensors["indices"], **kept})
+            if watch:
+                watch(found.answers)
             yield tensors, found
 
     metrics = measure(task, origin.arrays, recorded(evaluator.evaluated(origin.arrays)))
@@ -79,7 +85,8 @@ def record_split(
     """Measure a split and write its predictions and worst mistakes to the run folder; returns the metrics.
 
     Args:
-        run: gets `predictions/SPLIT.npz` and `predictions/SPLIT_mistakes.json`.
+        run: gets `predictions/SPLIT.npz` and `predictions/SPLIT_mistakes.json`; of validation also
+            `model/reference.json`.
         split: its name.
         evaluator: an engine.
         task: of the run.
@@ -87,7 +94,10 @@ def record_split(
         tell: is given a line for the user.
     """
     tell(f"Predicting {split}: {origin.arrays.num_examples:,} examples")
-    metrics, predictions = evaluate_and_record(evaluator, task, origin)
+    seen = SeenAnswers(task.name)
+    metrics, predictions = evaluate_and_record(evaluator, task, origin, seen.add)
+    if split == "validation":
+        write_reference(run.model, task, origin, seen, tell)
     predictions.write(run.predictions / f"{split}.npz")
     write_mistakes(worst_mistakes(task, origin, predictions, tell), run.predictions / f"{split}_mistakes.json")
     texts = written_texts(task, origin, run.model, tell)

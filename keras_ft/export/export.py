@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from keras_ft.errors import RequestError
+from keras_ft.evaluation.reference import copy_reference
 from keras_ft.export.expected import expected_answers, expected_texts
 from keras_ft.export.saved_model import write_saved_model
 from keras_ft.export.verify import Verification, record_expected
@@ -69,6 +70,7 @@ def export(
         samples = read_samples(source.model, trained.task)
         others = {"search": {"text": samples["text"][:1], "k": [-1]}} if index else {}
         write_warmup_requests(folder, model_name, trained.task, samples, others)
+        copy_reference(source.model, folder, top_k)
         searched = partial(expected_search, vectors_of, index) if vectors_of and index else None
         _record_answers(trained, folder, dtype, top_k, samples, searched)
 

@@ -150,8 +150,7 @@ def write_saved_model(
 def write_assets(trained: TrainedModel, folder: Path, prefix: str = "") -> list[Path]:
     """The files of the vocabulary and of the task; `prefix` stands before their names."""
     folder.mkdir(exist_ok=True)
-    trained.pretrained.tokenizer.save(folder)
-    (folder / "config.json").unlink()
+    trained.pretrained.tokenizer.save(folder)  # all of it, so that a server can count tokens outside the graph
     for name, lines in trained.task.asset_files().items():
         (folder / name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     return [path.rename(folder / f"{prefix}{path.name}") for path in list(folder.iterdir())]

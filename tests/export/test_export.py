@@ -8,15 +8,18 @@ import pytest
 from keras_ft.errors import RequestError, WorkError
 from keras_ft.evaluation.predict import predict
 from keras_ft.evaluation.predictor import Predictor
+from keras_ft.evaluation.reference import copy_reference
 from keras_ft.export import export as exporting
 from keras_ft.export import saved_model
 from keras_ft.export.saved_model import ServedModel
 from keras_ft.export.verify import EXPECTED_FILE, verify
 from keras_ft.serving.background import BackgroundServer
 from keras_ft.serving.client import Client
+from keras_ft.serving.reference import REFERENCE_FILE, Bins, Reference
 from keras_ft.serving.session_model import SessionModel
 from keras_ft.tasks.model import load_model
 from keras_ft.tasks.samples import HARD_TEXTS
+from keras_ft.text.load import load_tokenizer
 
 
 def export(*arguments, **named):
@@ -45,6 +48,38 @@ def test_an_export_holds_all_that_serving_needs(exported):
     assert (exported / "assets" / "vocab.txt").is_file()
     assert [p.name for p in exported.parent.iterdir()] == ["1"]
     assert SessionModel(exported).warm_up() == 3
+    reference = Reference.read(exported / REFERENCE_FILE)
+    assert set(reference.of) == {"label", "score", "characters", "unknown_tokens"}
+    assert sorted(reference.of["label"].names) == ["bad", "good"]
+
+
+def test_the_tokenizer_of_an_export_is_that_of_the_run_outside_the_graph_too(exported, tiny_run):
+    tokenizers = [load_tokenizer(folder) for folder in (exported / "assets", tiny_run / "model" / "tokenizer")]
+    assert tokenizers[0].fingerprint() == tokenizers[1].fingerprint()
+
+
+def test_a_run_without_a_reference_exports_and_a_damaged_one_is_named(tiny_run, tmp_path):
+    shutil.copytree(tiny_run / "model", tmp_path / "model")
+    (tmp_path / "version" / "assets.extra").mkdir(parents=True)
+    copied = tmp_path / "version" / REFERENCE_FILE
+    copy_reference(tmp_path / "model", tmp_path / "version", None)
+    assert copied.is_file()
+    copied.unlink()
+    (tmp_path / "model" / "reference.json").write_text("{")
+    with pytest.raises(RequestError, match=r"reference.json is damaged; delete it"):
+        copy_reference(tmp_path / "model", tmp_path / "version", None)
+    (tmp_path / "model" / "reference.json").unlink()
+    copy_reference(tmp_path / "model", tmp_path / "version", None)
+    assert not copied.exists()
+
+
+def test_labels_that_top_k_cuts_off_are_not_compared(tmp_path):
+    (tmp_path / "assets.extra").mkdir()
+    bins = {"label": Bins.of_names(["a"]), "score": Bins.of_numbers([0.5])}
+    Reference("multilabel", ("text",), 1, bins).write(tmp_path / "reference.json")
+    for top_k, names in ((None, {"label", "score"}), (3, {"score"})):
+        copy_reference(tmp_path, tmp_path, top_k)
+        assert set(Reference.read(tmp_path / REFERENCE_FILE).of) == names
 
 
 def test_each_weight_is_stored_once(exported, tiny_run):

@@ -15,6 +15,7 @@ from keras_ft.evaluation.predictor import Predictor
 from keras_ft.evaluation.views import view_of
 from keras_ft.export.export import export
 from keras_ft.recipe_file import load_recipe
+from keras_ft.serving.reference import REFERENCE_FILE, Reference
 from keras_ft.serving.session_model import SessionModel
 from keras_ft.tasks.model import load_model
 from keras_ft.tasks.samples import HARD_TEXTS
@@ -62,6 +63,16 @@ def test_an_export_answers_anything_and_alone_as_in_a_batch(ask):
         alone = ask([questions[i]], [context])
         assert (alone["start"][0], alone["end"][0]) == (start, end)
         np.testing.assert_allclose(alone["score"][0], together["score"][i], atol=1e-5)
+
+
+def test_the_exports_reference_counts_which_questions_were_answered(run, exported):
+    found = Reference.read(exported / REFERENCE_FILE)
+    assert found.inputs == ("question", "context")
+    given = Predictions.read(run / "predictions" / "validation.npz").columns["start"] >= 0
+    counts = dict(zip(found.of["label"].names, found.of["label"].counts.tolist(), strict=False))
+    expected = {"answered": int(given.sum()), "no answer": int((~given).sum())}
+    assert counts == {name: count for name, count in expected.items() if count}
+    assert found.of["characters"].counts.sum() == len(given)
 
 
 def test_a_context_that_is_no_utf8_is_read_without_the_wrong_bytes(ask, exported):
