@@ -256,6 +256,9 @@ def serve(
     max_queue_delay: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="Refuse at once what would wait longer.")
     ] = None,
+    monitoring_config_file: Annotated[
+        Path | None, typer.Option(metavar="monitoring.config", help="Whether and where metrics are shown.")
+    ] = None,
     api_keys: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Who may ask; 'keras-ft api-key' makes it. Default: everyone.")
     ] = None,
@@ -281,6 +284,7 @@ def serve(
         enable_batching=enable_batching,
         batching_parameters_file=batching_parameters_file,
         max_queue_delay=max_queue_delay,
+        monitoring_config_file=monitoring_config_file,
         api_keys=api_keys,
         tls_cert=tls_cert,
         tls_key=tls_key,

@@ -3,20 +3,13 @@
 import logging
 import time
 from collections.abc import Callable
-from typing import Protocol
 
 from keras_ft.serving.batch_arrays import Arrays, merge, split
 from keras_ft.serving.batch_request import Piece, Request
+from keras_ft.serving.observed import BatchObserver, byte_lengths
 from keras_ft.serving.signature import Predictor, Signature
 
 _log = logging.getLogger(__name__)
-
-
-class BatchObserver(Protocol):
-    """Is told of every batch that ran; called from several threads at once."""
-
-    def batch(self, signature: str, rows: int, requests: int, queue_seconds: list[float], run_seconds: float) -> None:
-        """How many rows of how many requests ran, how long each request had waited, and how long the run took."""
 
 
 class BatchRunner:
@@ -106,7 +99,8 @@ class BatchRunner:
         if self._observer is not None:
             waited = [start - piece.enqueued for piece in pieces]
             try:
-                self._observer.batch(pieces[0].request.signature, rows, len(pieces), waited, seconds)
+                lengths = [length for piece in pieces for length in byte_lengths(piece.inputs)]
+                self._observer.batch(pieces[0].request.signature, rows, len(pieces), waited, seconds, lengths)
             except Exception:
                 _log.exception("the observer of batches failed")
 

@@ -17,9 +17,10 @@ from typing import Any
 from keras_ft.serving.admission import Admission
 from keras_ft.serving.batch_arrays import Arrays, batch_kind, common_rows, rows_between, text_length
 from keras_ft.serving.batch_request import Piece, Request
-from keras_ft.serving.batch_runner import BatchObserver, BatchRunner
+from keras_ft.serving.batch_runner import BatchRunner
 from keras_ft.serving.batching_parameters import BatchingParameters
 from keras_ft.serving.length_queues import LengthQueues, length_group, most_rows
+from keras_ft.serving.observed import BatchObserver
 from keras_ft.serving.signature import DEFAULT_SIGNATURE, Predictor, Signature
 from keras_ft.serving.status import StatusError, invalid
 

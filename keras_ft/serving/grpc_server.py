@@ -5,6 +5,7 @@ from typing import Any
 
 import grpc
 
+from keras_ft.serving.account import Watcher
 from keras_ft.serving.api_keys import ApiKeys
 from keras_ft.serving.grpc_services import add_services
 from keras_ft.serving.listeners import port_error
@@ -15,7 +16,11 @@ OPEN_SERVICE = "/grpc.health.v1.Health/"  # asked by those who have no key
 
 
 async def start_grpc(
-    store: ModelStore, options: ServerOptions, keys: ApiKeys | None, threads: Executor
+    store: ModelStore,
+    options: ServerOptions,
+    keys: ApiKeys | None,
+    threads: Executor,
+    watcher: Watcher | None = None,
 ) -> tuple[grpc.aio.Server, str]:
     """Start answering; returns the server and its address.
 
@@ -30,7 +35,7 @@ async def start_grpc(
             ("grpc.so_reuseport", 0),
         ],
     )
-    add_services(server, store, threads)
+    add_services(server, store, threads, watcher)
     assert options.grpc_port is not None
     host = f"[{options.host}]" if ":" in options.host else options.host
     address = f"{host}:{options.grpc_port}"

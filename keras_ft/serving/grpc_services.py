@@ -28,32 +28,37 @@ from tensorflow_serving.apis import (
     regression_pb2,
 )
 
+from keras_ft.serving.account import Account, Watcher, close_account
 from keras_ft.serving.examples import classifications, regressions, serialized_examples
-from keras_ft.serving.inference import Arrays, Inference, check_method, signature_of
+from keras_ft.serving.inference import Inference, check_method, signature_of
 from keras_ft.serving.model_config import configs_of_proto
 from keras_ft.serving.models import STATES, Lease, ModelStore
-from keras_ft.serving.signature import DEFAULT_SIGNATURE
+from keras_ft.serving.signature import DEFAULT_SIGNATURE, Arrays
 from keras_ft.serving.status import StatusError, invalid
 from keras_ft.serving.tensor_protos import to_array, to_proto
 
 METADATA_FIELD = "signature_def"
 WATCH_SECONDS = 1.0
+_Answered = tuple[Lease, str, Arrays, int]  # of a signature's name, and examples
 
 
 def _answers(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-    """A method whose `StatusError`s become gRPC's."""
+    """A method, given the account of its request, whose `StatusError`s become gRPC's."""
 
     @functools.wraps(method)
     async def answering(self, request, context):
+        account, code, message = Account("GRPC", method.__name__), "CANCELLED", ""
         try:
-            return await method(self, request, context)
+            response = await method(self, request, context, account)
+            code = "OK"
+            return response
         except StatusError as error:
             code, message = error.code, error.message
-        except (asyncio.CancelledError, grpc.RpcError):
-            raise
         except Exception as error:
             traceback.print_exc(file=sys.stderr)
             code, message = "INTERNAL", f"{type(error).__name__}: {error}"
+        finally:
+            close_account(self.watcher, account, code)
         await context.abort(getattr(grpc.StatusCode, code), message)
 
     return answering
@@ -65,16 +70,17 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
     Arguments:
         store: the models.
         threads: run models that have no queue.
+        watcher: is told of requests and answers.
     """
 
-    def __init__(self, store: ModelStore, threads: Executor):
-        self._store = store
-        self._inference = Inference(threads)
+    def __init__(self, store: ModelStore, threads: Executor, watcher: Watcher | None = None):
+        self._store, self.watcher = store, watcher
+        self._inference = Inference(threads, watcher)
 
     @_answers
-    async def Predict(self, request, context):
+    async def Predict(self, request, context, account):
         """Named tensors in, named tensors out; those of `output_filter` alone, if it names any."""
-        lease = self._lease(request.model_spec)
+        lease = self._lease(request.model_spec, account)
         with _released_if_it_fails(lease):
             name = request.model_spec.signature_name or DEFAULT_SIGNATURE
             signature = lease.predictor.signatures.get(name)
@@ -82,7 +88,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
                 raise StatusError("FAILED_PRECONDITION", f'Serving signature key "{name}" not found.')
             wanted = _filtered(list(request.output_filter), list(signature.outputs))
             inputs = {key: to_array(proto, key) for key, proto in request.inputs.items()}
-            future = self._inference.start(lease, name, inputs, _deadline(context))
+            future = self._inference.start(lease, name, inputs, account, _deadline(context))
         outputs = await asyncio.wrap_future(future)
         response = predict_pb2.PredictResponse()
         _fill_spec(response.model_spec, lease, name)
@@ -91,25 +97,25 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         return response
 
     @_answers
-    async def Classify(self, request, context):
+    async def Classify(self, request, context, account):
         """`tf.Example`s in, classes out."""
         response = classification_pb2.ClassificationResponse()
-        lease, name, outputs, count = await self._examples(request, "classify", context)
+        lease, name, outputs, count = await self._examples(request, "classify", context, account)
         _fill_classes(response.result, outputs, count)
         _fill_spec(response.model_spec, lease, name)
         return response
 
     @_answers
-    async def Regress(self, request, context):
+    async def Regress(self, request, context, account):
         """`tf.Example`s in, values out."""
         response = regression_pb2.RegressionResponse()
-        lease, name, outputs, count = await self._examples(request, "regress", context)
+        lease, name, outputs, count = await self._examples(request, "regress", context, account)
         _fill_values(response.result, outputs, count)
         _fill_spec(response.model_spec, lease, name)
         return response
 
     @_answers
-    async def MultiInference(self, request, context):
+    async def MultiInference(self, request, context, account):
         """Several signatures of one model on the same `tf.Example`s."""
         names = [task.model_spec.name for task in request.tasks]
         if not all(names):
@@ -125,7 +131,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         examples = serialized_examples(request.input)
         running = []
         for task, name in zip(request.tasks, signatures, strict=True):
-            lease = self._lease(task.model_spec)
+            lease = self._lease(task.model_spec, account)
             with _released_if_it_fails(lease):
                 signature = lease.predictor.signatures.get(name)
                 if signature is None:
@@ -134,7 +140,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
                 if task.method_name not in ("tensorflow/serving/classify", "tensorflow/serving/regress"):
                     raise StatusError("UNIMPLEMENTED", f"Unsupported signature method_name: {task.method_name}")
                 check_method(signature, kind)
-                future = self._inference.start(lease, name, {"inputs": examples}, _deadline(context))
+                future = self._inference.start(lease, name, {"inputs": examples}, account, _deadline(context))
             running.append((lease, name, kind, asyncio.wrap_future(future)))
         response = inference_pb2.MultiInferenceResponse()
         found = await asyncio.gather(*(future for *_, future in running))
@@ -148,7 +154,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         return response
 
     @_answers
-    async def GetModelMetadata(self, request, context):
+    async def GetModelMetadata(self, request, context, account):
         """The signatures of a model."""
         if not request.HasField("model_spec"):
             raise invalid("Missing ModelSpec")
@@ -159,22 +165,26 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
                 raise invalid(f"Metadata field {field} is not supported")
         found = get_model_metadata_pb2.SignatureDefMap()
         response = get_model_metadata_pb2.GetModelMetadataResponse()
-        with self._lease(request.model_spec) as lease:
+        with self._lease(request.model_spec, account) as lease:
             for name, definition in lease.predictor.signature_defs.items():
                 found.signature_def[name].CopyFrom(definition)
             _fill_spec(response.model_spec, lease, "")
         response.metadata[METADATA_FIELD].Pack(found)
         return response
 
-    async def _examples(self, request: Any, kind: str, context: Any) -> tuple[Lease, str, Arrays, int]:
-        lease = self._lease(request.model_spec)
+    async def _examples(
+        self, request: Any, kind: str, context: Any, account: Account
+    ) -> tuple[Lease, str, Arrays, int]:
+        lease = self._lease(request.model_spec, account)
         with _released_if_it_fails(lease):
             signature = signature_of(lease, request.model_spec.signature_name, kind)
             examples = serialized_examples(request.input)
-            future = self._inference.start(lease, signature.name, {"inputs": examples}, _deadline(context))
+            start = self._inference.start
+            future = start(lease, signature.name, {"inputs": examples}, account, _deadline(context))
         return lease, signature.name, await asyncio.wrap_future(future), len(examples)
 
-    def _lease(self, spec: Any) -> Lease:
+    def _lease(self, spec: Any, account: Account) -> Lease:
+        account.model, account.signature = spec.name, spec.signature_name
         if not spec.name:
             raise invalid("ModelSpec has no name specified.")
         choice = spec.WhichOneof("version_choice")
@@ -188,13 +198,14 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
     Arguments:
         store: the models.
         threads: load what a new configuration asks for.
+        watcher: is told of requests.
     """
 
-    def __init__(self, store: ModelStore, threads: Executor):
-        self._store, self._threads = store, threads
+    def __init__(self, store: ModelStore, threads: Executor, watcher: Watcher | None = None):
+        self._store, self._threads, self.watcher = store, threads, watcher
 
     @_answers
-    async def GetModelStatus(self, request, context):
+    async def GetModelStatus(self, request, context, account):
         """The state of each version, or of the one asked for."""
         spec = request.model_spec
         if not request.HasField("model_spec"):
@@ -255,10 +266,11 @@ class HealthService(health_pb2_grpc.HealthServicer):
 SERVICES = ("tensorflow.serving.PredictionService", "tensorflow.serving.ModelService")
 
 
-def add_services(server: grpc.aio.Server, store: ModelStore, threads: Executor) -> None:
+def add_services(server: grpc.aio.Server, store: ModelStore, threads: Executor, watcher: Watcher | None) -> None:
     """Add all three services to a server."""
-    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(PredictionService(store, threads), server)
-    model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(store, threads), server)
+    prediction = PredictionService(store, threads, watcher)
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(prediction, server)
+    model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(store, threads, watcher), server)
     health_pb2_grpc.add_HealthServicer_to_server(HealthService(store), server)
 
 

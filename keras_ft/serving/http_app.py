@@ -5,21 +5,22 @@ import re
 import time
 import uuid
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from starlette.datastructures import Headers
 from starlette.responses import Response
 
+from keras_ft.serving.account import Watcher
 from keras_ft.serving.api_keys import ApiKeys
 from keras_ft.serving.json_answers import error_json
 from keras_ft.serving.models import ModelStore
 from keras_ft.serving.rest import Answer, RestApi
 
 MAX_UNCOMPRESSED_BYTES = 100 * 2**20
-METRICS_PATH = "/monitoring/prometheus/metrics"
 OPEN_PATHS = ("/livez", "/readyz")  # asked by those who have no key
 _REQUEST_ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
 
@@ -45,7 +46,8 @@ class HttpApp:
         threads: for models without a queue, and for large texts.
         keys: who may ask; everyone where None.
         limits: of a request.
-        metrics: gives what Prometheus reads, in its text format; None for no such page.
+        watcher: is told of requests and answers.
+        pages: further ones: path → what makes it, as plain text.
     """
 
     def __init__(
@@ -54,10 +56,11 @@ class HttpApp:
         threads: Executor,
         keys: ApiKeys | None = None,
         limits: Limits = Limits(),
-        metrics: Callable[[], bytes] | None = None,
+        watcher: Watcher | None = None,
+        pages: Mapping[str, Callable[[], bytes]] = MappingProxyType({}),
     ):
-        self._store, self._keys, self._limits, self._metrics = store, keys, limits, metrics
-        self._api = RestApi(store, threads)
+        self._store, self._keys, self._limits, self._pages = store, keys, limits, pages
+        self._api = RestApi(store, threads, watcher)
         self.draining = False
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -82,8 +85,8 @@ class HttpApp:
         if self._keys is not None and not self._keys.allow(headers.get("authorization"), headers.get("x-api-key")):
             refused = error_json("Missing or unknown API key; send it as 'Authorization: Bearer KEY'")
             return Answer(401, refused, headers={"www-authenticate": "Bearer"})
-        if target == METRICS_PATH and scope["method"] == "GET" and self._metrics is not None:
-            return Answer(200, self._metrics(), "text/plain; version=0.0.4; charset=utf-8")
+        if target in self._pages and scope["method"] == "GET":
+            return Answer(200, self._pages[target](), "text/plain; version=0.0.4; charset=utf-8")
         body = await self._body(headers, receive)
         if isinstance(body, Answer):
             return body

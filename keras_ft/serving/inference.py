@@ -1,15 +1,15 @@
 """Runs what REST and gRPC ask for: on a thread of a pool, or in the queue of a predictor that has one."""
 
+import logging
 from concurrent.futures import Executor, Future
 from typing import Protocol
 
-import numpy as np
-
+from keras_ft.serving.account import Account, Watcher
 from keras_ft.serving.models import Lease
-from keras_ft.serving.signature import DEFAULT_SIGNATURE, Signature
+from keras_ft.serving.signature import DEFAULT_SIGNATURE, Arrays, Signature
 from keras_ft.serving.status import StatusError, invalid
 
-Arrays = dict[str, np.ndarray]
+_log = logging.getLogger(__name__)
 
 
 class Queueing(Protocol):
@@ -24,18 +24,22 @@ class Inference:
 
     Arguments:
         threads: run the predictors that have no queue of their own.
+        watcher: is told what models say.
     """
 
-    def __init__(self, threads: Executor):
-        self._threads = threads
+    def __init__(self, threads: Executor, watcher: Watcher | None = None):
+        self._threads, self._watcher = threads, watcher
 
-    def start(self, lease: Lease, signature_name: str, inputs: Arrays, deadline: float | None = None) -> Future:
+    def start(
+        self, lease: Lease, signature_name: str, inputs: Arrays, account: Account, deadline: float | None = None
+    ) -> Future:
         """Run one signature; the lease is released when that is done.
 
         Arguments:
             lease: of the version that answers.
             signature_name: empty for the default one.
             inputs: one array per named input, strings as object arrays of bytes.
+            account: of the request.
             deadline: on the clock of `time.monotonic`; a request that still waits then is dropped.
 
         Returns:
@@ -44,6 +48,7 @@ class Inference:
         Raises:
             StatusError: a queue is full.
         """
+        account.answered_by(lease, signature_name or DEFAULT_SIGNATURE, inputs)
         try:
             if hasattr(lease.predictor, "submit"):
                 future = lease.predictor.submit(signature_name, inputs, deadline)
@@ -52,8 +57,18 @@ class Inference:
         except BaseException:
             lease.release()
             raise
-        future.add_done_callback(lambda _: lease.release())
+        future.add_done_callback(lambda done: self._finish(done, lease, account.signature, inputs))
         return future
+
+    def _finish(self, done: Future, lease: Lease, signature: str, inputs: Arrays) -> None:
+        try:
+            if self._watcher is not None and not done.cancelled() and done.exception() is None:
+                of = lease.version
+                self._watcher.answered(of.name, of.version, of.folder, signature, inputs, done.result())
+        except Exception:
+            _log.exception("the watcher of answers failed")
+        finally:
+            lease.release()
 
 
 def signature_of(lease: Lease, signature_name: str, kind: str = "") -> Signature:

@@ -5,9 +5,11 @@ old one is closed when its last request has been answered. One that cannot be lo
 """
 
 import threading
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from keras_ft.errors import KerasFTError
 from keras_ft.serving.model_config import ModelConfig
@@ -38,6 +40,19 @@ class ModelVersion:
     def is_idle(self) -> bool:
         """Whether no request is being answered."""
         return self.users == 0
+
+
+class VersionWatcher(Protocol):
+    """Told what becomes of versions; `ServerMetrics` is one."""
+
+    def loaded(self, model: str, version: int, seconds: float, folder: str, signatures: Sequence[str]) -> None:
+        """A version is about to be served."""
+
+    def load_failed(self, model: str, version: int, folder: str) -> None:
+        """A version could not be loaded."""
+
+    def unloaded(self, model: str, version: int) -> None:
+        """A version is served no longer."""
 
 
 class Lease:
@@ -79,6 +94,7 @@ class ModelStore:
         load: makes the predictor of a local version folder; raises `StatusError` when it cannot.
         front: what requests are sent to, given a version and its predictor; to put a queue before it.
         tell: is given a line whenever a version comes, goes, or fails.
+        watcher: is told the same.
     """
 
     def __init__(
@@ -87,8 +103,9 @@ class ModelStore:
         load: Callable[[Path], Predictor] = load_session_model,
         front: Callable[[ModelVersion, Predictor], Predictor] = lambda _, predictor: predictor,
         tell: Callable[[str], None] = lambda _: None,
+        watcher: VersionWatcher | None = None,
     ):
-        self._load, self._front, self._tell = load, front, tell
+        self._load, self._front, self._tell, self._watcher = load, front, tell, watcher
         self._lock = threading.Condition()
         self._updating = threading.Lock()
         self._configs = {config.name: config for config in configs}
@@ -208,6 +225,7 @@ class ModelStore:
         version = ModelVersion(name, number, folder, state="LOADING", fingerprint=fingerprint)
         with self._lock:
             self._models[name][number] = version
+        begin = time.perf_counter()
         try:
             predictor = self._front(version, self._load(fetched(folder)))
         except (StatusError, KerasFTError) as error:
@@ -215,7 +233,11 @@ class ModelStore:
             message = error.message if isinstance(error, StatusError) else str(error)
             self._set(version, state="END", error_code=code, error_message=message)
             self._tell(f"Not serving {name} version {number} ({folder}): {code}: {' '.join(message.split())}")
+            if self._watcher is not None:
+                self._watcher.load_failed(name, number, folder)
             return
+        if self._watcher is not None:
+            self._watcher.loaded(name, number, time.perf_counter() - begin, folder, list(predictor.signatures))
         self._set(version, state="AVAILABLE", predictor=predictor)
         self._tell(f"Serving {name} version {number}")
 
@@ -229,6 +251,8 @@ class ModelStore:
                 predictor.close()
             self._set(version, state="END")
             self._tell(f"No longer serving {version.name} version {version.version}")
+            if self._watcher is not None:
+                self._watcher.unloaded(version.name, version.version)
             with self._lock:
                 of_model = self._models[version.name]
                 for ended in [it for it in of_model.values() if it.state == "END"][:-MOST_ENDED]:

@@ -60,7 +60,7 @@ class ObservedPredictor:
         outputs = self._predictor.predict(signature_name, inputs)
         seconds = time.perf_counter() - begin
         lengths = byte_lengths(inputs)
-        rows = len(lengths) or _rows(inputs)
+        rows = len(lengths) or row_count(inputs)
         self._observer.batch(signature_name or DEFAULT_SIGNATURE, rows, 1, [], seconds, lengths)
         return outputs
 
@@ -75,5 +75,6 @@ def byte_lengths(inputs: Mapping[str, np.ndarray]) -> list[int]:
     return [sum(len(text) for row in rows for text in row) for rows in zip(*texts, strict=False)]
 
 
-def _rows(inputs: Mapping[str, np.ndarray]) -> int:
+def row_count(inputs: Mapping[str, np.ndarray]) -> int:
+    """Rows of a request, 1 where its arrays have none."""
     return max((len(it) if it.ndim else 1 for it in inputs.values()), default=0)

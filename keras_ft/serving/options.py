@@ -9,6 +9,7 @@ from keras_ft.paths import AnyPath
 from keras_ft.serving.batching_file import read_batching_file
 from keras_ft.serving.batching_parameters import BatchingParameters
 from keras_ft.serving.model_config import ModelConfig, configs_of_folders, read_model_config_file
+from keras_ft.serving.monitoring_file import Monitoring, read_monitoring
 
 MEBI = 2**20
 
@@ -27,6 +28,7 @@ class ServerOptions:
         enable_batching: whether requests that wait are run together.
         batching_parameters_file: how, in TF Serving's text format; needs `enable_batching`.
         max_queue_delay: seconds that a request may be expected to wait in the queue; others are refused at once.
+        monitoring_config_file: whether and where metrics are shown, in TF Serving's text format.
         api_keys: a file of those who may ask; everyone where None.
         tls_cert, tls_key: PEM files; with them both ports speak TLS alone.
         max_request_bytes: of a request, as it comes and unpacked.
@@ -44,6 +46,7 @@ class ServerOptions:
     enable_batching: bool = False
     batching_parameters_file: Path | None = None
     max_queue_delay: float | None = None
+    monitoring_config_file: Path | None = None
     api_keys: Path | None = None
     tls_cert: Path | None = None
     tls_key: Path | None = None
@@ -73,6 +76,12 @@ class ServerOptions:
         if self.batching_parameters_file is None:
             return BatchingParameters(max_queue_delay=self.max_queue_delay)
         return read_batching_file(self.batching_parameters_file, self.max_queue_delay)
+
+    def monitoring(self) -> Monitoring:
+        """Whether and where metrics are shown; at TF Serving's usual path unless a file says otherwise."""
+        if self.monitoring_config_file is None:
+            return Monitoring(enable=True)
+        return read_monitoring(self.monitoring_config_file)
 
     def configs(self, folders: Iterable[AnyPath]) -> list[ModelConfig]:
         """The models to serve; raises `RequestError`."""

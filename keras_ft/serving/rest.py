@@ -20,14 +20,15 @@ import numpy as np
 from google.protobuf.json_format import MessageToDict
 from tensorflow_serving.apis.input_pb2 import Input
 
+from keras_ft.serving.account import Account, Watcher, close_account
 from keras_ft.serving.examples import classifications, regressions, serialized_examples
-from keras_ft.serving.inference import Arrays, Inference, signature_of
+from keras_ft.serving.inference import Inference, signature_of
 from keras_ft.serving.json_answers import error_json, outputs_json, predictions_json
 from keras_ft.serving.json_examples import classifications_json, fill_input, regressions_json
 from keras_ft.serving.json_tensors import parse_predict_request, signature_name_of
 from keras_ft.serving.json_text import parse_object
 from keras_ft.serving.models import Lease, ModelStore
-from keras_ft.serving.signature import DEFAULT_SIGNATURE
+from keras_ft.serving.signature import DEFAULT_SIGNATURE, Arrays
 from keras_ft.serving.status import HTTP_STATUS, StatusError, invalid
 
 SMALL_BYTES = 100_000  # parsed and printed within a few milliseconds
@@ -54,12 +55,13 @@ class RestApi:
     Arguments:
         store: the models.
         threads: parse and print what is large, and run models that have no queue.
+        watcher: is told of requests and answers.
     """
 
-    def __init__(self, store: ModelStore, threads: Executor):
+    def __init__(self, store: ModelStore, threads: Executor, watcher: Watcher | None = None):
         self.store = store
-        self._threads = threads
-        self._inference = Inference(threads)
+        self._threads, self._watcher = threads, watcher
+        self._inference = Inference(threads, watcher)
 
     async def answer(self, method: str, target: str, body: bytes = b"", deadline: float | None = None) -> Answer:
         """Answer one request; never raises.
@@ -72,20 +74,29 @@ class RestApi:
         """
         if not _API.fullmatch(target):
             return Answer(404, _NOT_FOUND_PAGE, "text/html")
+        account, code = Account("REST", method), "CANCELLED"
         try:
-            return Answer(200, await self._process(method, target, body, deadline))
+            answer = Answer(200, await self._process(method, target, body, deadline, account))
+            code = "OK"
+            return answer
         except StatusError as error:
+            code = error.code
             headers = {} if error.retry_after is None else {"retry-after": str(math.ceil(error.retry_after))}
             return Answer(HTTP_STATUS[error.code], error_json(error.message), headers=headers)
         except _BadVersionError:
+            code = "INVALID_ARGUMENT"
             return Answer(400, b"")
         except RecursionError:
+            code = "INVALID_ARGUMENT"
             return Answer(400, error_json("JSON Parse error: The document is nested too deeply."))
         except Exception as error:
+            code = "INTERNAL"
             traceback.print_exc(file=sys.stderr)
             return Answer(500, error_json(f"{type(error).__name__}: {error}"))
+        finally:
+            close_account(self._watcher, account, code)
 
-    async def _process(self, method: str, target: str, body: bytes, deadline: float | None) -> bytes:
+    async def _process(self, method: str, target: str, body: bytes, deadline: float | None, account: Account) -> bytes:
         pattern = {"POST": _POST, "GET": _GET}.get(method)
         match = pattern.fullmatch(target) if pattern else None
         if match is None:
@@ -97,9 +108,11 @@ class RestApi:
         name, label = unquote(name or ""), label and unquote(label)
         if method == "GET" and not name:
             raise invalid("Missing model name in request.")
+        account.model = name
         if method == "GET":
             return self._metadata(name, version, label) if verb == "metadata" else self._status(name, version)
-        asked = _Asked(name, version, label, body, deadline)
+        account.method = verb.capitalize()
+        asked = _Asked(name, version, label, body, deadline, account)
         if verb == "predict":
             return await self._predict(asked)
         if verb in ("classify", "regress"):
@@ -118,7 +131,7 @@ class RestApi:
 
         request = await self._aside(len(asked.body), parse_predict_request, asked.body, input_dtypes)
         lease = self.store.lease(asked.name, asked.version, asked.label)
-        outputs = await self._run(lease, request.signature_name, request.inputs, asked.deadline)
+        outputs = await self._run(lease, request.signature_name, request.inputs, asked)
         to_json = predictions_json if request.rows else outputs_json
         return await self._aside(sum(array.nbytes for array in outputs.values()), to_json, outputs)
 
@@ -136,13 +149,14 @@ class RestApi:
         except StatusError:
             lease.release()
             raise
-        outputs = await self._run(lease, signature.name, {"inputs": examples}, asked.deadline)
+        outputs = await self._run(lease, signature.name, {"inputs": examples}, asked)
         if verb == "classify":
             return classifications_json(classifications(outputs, len(examples)))
         return regressions_json(regressions(outputs, len(examples)))
 
-    async def _run(self, lease: Lease, signature_name: str, inputs: Arrays, deadline: float | None) -> Arrays:
-        return await asyncio.wrap_future(self._inference.start(lease, signature_name, inputs, deadline))
+    async def _run(self, lease: Lease, signature_name: str, inputs: Arrays, asked: "_Asked") -> Arrays:
+        started = self._inference.start(lease, signature_name, inputs, asked.account, asked.deadline)
+        return await asyncio.wrap_future(started)
 
     async def _aside(self, size: int, work: Callable[..., Any], *arguments: Any) -> Any:
         """Do work that may take long on a thread, so that other requests go on."""
@@ -178,6 +192,7 @@ class _Asked(NamedTuple):
     label: str | None
     body: bytes
     deadline: float | None
+    account: Account
 
 
 class _BadVersionError(Exception):

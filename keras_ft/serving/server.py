@@ -18,6 +18,7 @@ from keras_ft.serving.batching import BatchingPredictor
 from keras_ft.serving.batching_parameters import BatchingParameters
 from keras_ft.serving.listeners import bound_socket, url_of
 from keras_ft.serving.models import ModelStore, ModelVersion
+from keras_ft.serving.observed import ObservedPredictor
 from keras_ft.serving.options import ServerOptions
 from keras_ft.serving.polling import Poller
 from keras_ft.serving.signature import Predictor
@@ -55,19 +56,23 @@ def serve(
         import grpc_health.v1  # noqa: F401
         import starlette  # noqa: F401
         import uvicorn  # noqa: F401
+
+        from keras_ft.serving.metrics import ServerMetrics
     except ModuleNotFoundError as error:
-        names = {"grpc": "grpcio", "grpc_health": "grpcio-health-checking"}
+        names = {"grpc": "grpcio", "grpc_health": "grpcio-health-checking", "prometheus_client": "prometheus-client"}
         missing = names.get(error.name or "", error.name)
         raise RequestError(f'serving needs {missing}; install it with: pip install "keras-ft[serve]"') from None
     options = options or ServerOptions()
     options.check()
     keys = None if options.api_keys is None else ApiKeys(options.api_keys)
     batching = options.batching()
+    monitoring = options.monitoring()
     configs = options.configs(model_folders)
     with bound_socket(options.host, options.rest_port, "--rest-port") as listener:
         if options.grpc_port:
             bound_socket(options.host, options.grpc_port, "--grpc-port").close()  # gRPC binds it itself
-        store = ModelStore(configs, front=_queued(batching), tell=_tell)
+        metrics = ServerMetrics() if monitoring.enable else None
+        store = ModelStore(configs, front=_front(batching, metrics), tell=_tell, watcher=metrics)
         poller = Poller(
             store,
             options.poll_seconds,
@@ -78,33 +83,41 @@ def serve(
         threads = ThreadPoolExecutor(THREADS_PER_CORE * (os.cpu_count() or 1), "inference")
         try:
             store.update()
-            asyncio.run(_serve(store, options, keys, threads, listener, poller, ready))
+            running = _Running(store, options, keys, threads, metrics, monitoring.path, poller)
+            asyncio.run(_serve(running, listener, ready))
         finally:
             poller.stop()
             threads.shutdown(wait=False, cancel_futures=True)
             store.close()
+            if metrics is not None:
+                metrics.close()
 
 
-async def _serve(
-    store: ModelStore,
-    options: ServerOptions,
-    keys: ApiKeys | None,
-    threads: ThreadPoolExecutor,
-    listener: Any,
-    poller: Poller,
-    ready: Callable[[Started], None] | None,
-) -> None:
+class _Running(NamedTuple):
+    store: ModelStore
+    options: ServerOptions
+    keys: ApiKeys | None
+    threads: ThreadPoolExecutor
+    metrics: Any
+    metrics_path: str
+    poller: Poller
+
+
+async def _serve(running: _Running, listener: Any, ready: Callable[[Started], None] | None) -> None:
     from keras_ft.serving.grpc_server import start_grpc
     from keras_ft.serving.http_app import HttpApp, Limits
     from keras_ft.serving.http_server import HttpServer
 
-    app = HttpApp(store, threads, keys, Limits(options.max_request_bytes, options.body_seconds))
+    store, options, keys, threads, metrics, metrics_path, poller = running
+    pages = {} if metrics is None else {metrics_path: metrics.render}
+    limits = Limits(options.max_request_bytes, options.body_seconds)
+    app = HttpApp(store, threads, keys, limits, metrics, pages)
     http = HttpServer(app, options)
     scheme = "http" if options.tls_cert is None else "https"
     url = url_of(options.host, listener.getsockname()[1], scheme)
     rpc, address = None, None
     if options.grpc_port is not None:
-        rpc, address = await start_grpc(store, options, keys, threads)
+        rpc, address = await start_grpc(store, options, keys, threads, metrics)
     stop = asyncio.Event()
     _stop_on_signals(stop)
 
@@ -139,11 +152,19 @@ def print_ready(started: Started) -> None:
     print(json.dumps({"url": started.url, "grpc": started.grpc_address, "models": models}), flush=True)
 
 
-def _queued(parameters: BatchingParameters | None) -> Callable[[ModelVersion, Predictor], Predictor]:
-    """What puts a queue before a version's predictor, where one is wanted."""
-    if parameters is None:
-        return lambda _, predictor: predictor
-    return lambda _, predictor: BatchingPredictor(predictor, parameters)
+def _front(parameters: BatchingParameters | None, metrics: Any) -> Callable[[ModelVersion, Predictor], Predictor]:
+    """What stands before a version's predictor: a queue where one is wanted, and what counts its runs."""
+
+    def front(version: ModelVersion, predictor: Predictor) -> Predictor:
+        if parameters is None:
+            return predictor if metrics is None else ObservedPredictor(predictor, metrics.observer(version.name))
+        observer = None if metrics is None else metrics.observer(version.name, parameters.thread_pool_name)
+        queue = BatchingPredictor(predictor, parameters, observer)
+        if metrics is not None:
+            metrics.queued(version.name, lambda: queue.queued_rows)
+        return queue
+
+    return front
 
 
 def _tell(line: str) -> None:

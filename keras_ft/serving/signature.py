@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 
 DEFAULT_SIGNATURE = "serving_default"
+Arrays = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,7 @@ def test_keys_are_kept_as_hashes_and_asked_for(store, threads, tmp_path):
     key, other = new_key(file, "shop"), new_key(file, "phone")
     assert file.stat().st_mode & 0o077 == 0
     assert key not in file.read_text()
-    client = client_of(store, threads, keys=ApiKeys(file), metrics=lambda: b"m 1\n")
+    client = client_of(store, threads, keys=ApiKeys(file), pages={"/monitoring/prometheus/metrics": lambda: b"m 1\n"})
     for headers in (
         {"authorization": f"Bearer {key}"},
         {"authorization": f"bearer  {other}"},
