@@ -170,6 +170,10 @@ class Task(ABC):
         """Trainable weights besides the head's kernel and bias: name → shape; they begin at 0. In a view: `extra`."""
         return {}
 
+    def first_bias(self) -> np.ndarray | None:
+        """What the head's bias begins at in a new run, `(num_outputs,)`; None for 0."""
+        return None
+
     @property
     def contrasts_examples(self) -> bool:
         """Whether `loss` holds an example against the others of its micro-batch, whose size then matters."""

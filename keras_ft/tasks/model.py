@@ -30,6 +30,9 @@ def build_model(task: Task, pretrained: Pretrained, seed: int) -> TaskModel:
         task.head_inputs(pretrained.backbone.hidden_dim),
         task.extra_weights(),
     )
+    bias = task.first_bias()
+    if bias is not None:
+        model.head.bias.assign(bias)
     pooler = pooler_of(pretrained.backbone)
     if pooler is not None:
         pooler.trainable = task.uses_pooler

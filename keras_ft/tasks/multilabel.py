@@ -29,6 +29,7 @@ class Multilabel(LabelledTask):
         class_weight: what the loss of each label weighs where it is present, in their order; all 1 if not given.
         focal_gamma: see `binary_cross_entropy`.
         thresholds: the score from which on each label is given, in their order; `auto` until `calibrate` found them.
+        base_rates: the share of training rows that have each label, in their order; the head's bias begins there.
         separator: stands between labels that a file holds as a string; the class's own, see `variant`.
     """
 
@@ -48,11 +49,12 @@ class Multilabel(LabelledTask):
         class_weight: list[float] | None = None,
         focal_gamma: float = 0.0,
         thresholds: list[float] | Literal["auto"] = "auto",
+        base_rates: list[float] | None = None,
         separator: str = ",",
     ):
         super().__init__(labels, pooling, max_length)
         self.class_weight, self.focal_gamma = class_weight, focal_gamma
-        self.thresholds = thresholds
+        self.thresholds, self.base_rates = thresholds, base_rates
         if separator != self.separator:
             raise ValueError(f"labels are apart by {self.separator!r} here, not by {separator!r}")
 
@@ -87,6 +89,7 @@ class Multilabel(LabelledTask):
             positive_weights(options.class_weight, labels, counts, num_examples),
             options.focal_gamma,
             thresholds_in_order(options.thresholds, labels),
+            ((counts + 1) / (num_examples + 2)).tolist(),
             cls.separator,
         )
 
@@ -109,8 +112,20 @@ class Multilabel(LabelledTask):
             "class_weight": self.class_weight,
             "focal_gamma": self.focal_gamma,
             "thresholds": self.thresholds,
+            "base_rates": self.base_rates,
             "separator": self.separator,
         }
+
+    def first_bias(self) -> np.ndarray | None:
+        """The logits that are right for a text of which nothing is known.
+
+        Labels are rare, and a bias moves by one learning rate a step: from 0 the encoder would first learn to say no to
+        everything, and forget what it knows of texts (Lin et al. 2017, arXiv:1708.02002, section 3.3).
+        """
+        if self.base_rates is None:
+            return None
+        rates = np.array(self.base_rates)
+        return np.log(rates / (1 - rates)) + np.log(self.class_weight or 1.0)
 
     def targets(self, rows: Rows) -> dict[str, np.ndarray]:
         """`labels`: `(examples, labels)` uint8, 1 where a row has a label."""

@@ -49,6 +49,18 @@ def test_labels_are_those_of_the_rows_and_no_label_is_an_answer():
         Multilabel.from_data([rows_of((), ())], options(), "first", 16)
 
 
+def test_a_new_head_says_of_every_text_what_is_true_of_most():
+    """Its scores before training are the labels' shares of the rows, weighted as the loss weighs them."""
+    rows = rows_of(("a",), ("a", "b"), ("a",), ())
+    made = Multilabel.from_data([rows], options(), "mean", 16)
+    assert made.base_rates == [4 / 6, 2 / 6]
+    np.testing.assert_allclose(expit(made.first_bias()), made.base_rates)
+    assert rebuild({"name": "multilabel", **made.to_json()}).base_rates == made.base_rates
+    weighted = Multilabel.from_data([rows], options(class_weight={"b": 2}), "mean", 16)
+    np.testing.assert_allclose(expit(weighted.first_bias()), [4 / 6, 1 / 2])  # 2 · 1/3 against 2/3
+    assert task().first_bias() is None
+
+
 def test_balanced_weights_give_a_label_and_its_absence_the_same_share():
     rows = rows_of(("a",), ("a", "b"), ("a",), ())
     made = Multilabel.from_data([rows], options(class_weight="balanced"), "mean", 16)
