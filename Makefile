@@ -9,7 +9,7 @@ quickstart: .venv/serve  ## fine-tune, export, serve, ask (ARGS="--set train.epo
 	$(BIN)/keras-ft quickstart $(ARGS)
 
 test: .venv/test  ## the whole suite (ARGS="-k name" passes options on)
-	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: .venv/test  ## style, types, and which module may import which
 	$(BIN)/ruff check .

@@ -62,8 +62,7 @@ def run(chain: list[Path], folder: Path) -> str:
     return printed
 
 
-@pytest.mark.slow
-@pytest.mark.xdist_group("documentation")  # pages serve at the same port
+@pytest.mark.slow  # and never two at once: pages serve at the same port
 @pytest.mark.parametrize("name", chains())
 def test_every_block_runs(name, tmp_path):
     printed = run(chains()[name], tmp_path)
