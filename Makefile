@@ -40,5 +40,11 @@ format: .venv/test
 	$(INSTALL) ".[serve,docs]"
 	touch $@
 
+.venv/gate: setup.py constraints.txt  ## what all targets need, in one installation; files are compiled when imported
+	$(PYTHON) -m venv .venv
+	$(INSTALL) ".[serve,test,docs]" --no-compile
+	touch .venv/serve
+	touch .venv/test .venv/docs $@
+
 clean:
 	rm -rf .venv runs models site

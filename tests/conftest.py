@@ -1,5 +1,6 @@
 """What every test can use: the shared data sets, where they are present."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -7,6 +8,8 @@ import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+gc.set_threshold(100_000, 10, 10)  # as the command does: tracing makes objects that stay
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -48,5 +48,7 @@ def differing_lines(tokenizer, reference, lines: list[str], batch_size: int = 51
         for i, expected in enumerate(reference.encode_batch(batch, add_special_tokens=False)):
             row = slice(splits[i], splits[i + 1])
             if ids[row] != expected.ids or offsets[row] != expected.offsets:
-                differing.append(f"{batch[i]!r}: {(ids[row], offsets[row])} instead of {(expected.ids, expected.offsets)}")
+                differing.append(
+                    f"{batch[i]!r}: {(ids[row], offsets[row])} instead of {(expected.ids, expected.offsets)}"
+                )
     return differing
