@@ -9,7 +9,7 @@ quickstart: .venv/serve  ## fine-tune, export, serve, ask (ARGS="--set train.epo
 	$(BIN)/keras-ft quickstart $(ARGS)
 
 test: .venv/test  ## the whole suite (ARGS="-k name" passes options on)
-	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: .venv/test  ## style, types, and which module may import which
 	$(BIN)/ruff check .
@@ -46,6 +46,12 @@ promtool: .venv/bin/promtool  ## Prometheus' own check of its rules, out of Debi
 .venv/docs: .venv/serve
 	$(INSTALL) ".[serve,docs]"
 	touch $@
+
+.venv/gate: setup.py constraints.txt  ## what all targets need, in one installation; files are compiled when imported
+	$(PYTHON) -m venv .venv
+	$(INSTALL) ".[serve,test,docs]" --no-compile
+	touch .venv/serve
+	touch .venv/test .venv/docs $@
 
 clean:
 	rm -rf .venv runs models site

@@ -1,5 +1,6 @@
 """What every test can use: the shared data sets, where they are present."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -8,10 +9,30 @@ import pytest
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
+gc.set_threshold(100_000, 10, 10)  # as the command does: tracing makes objects that stay
+
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
+LONGEST_FIRST = (
+    "test_docs.py",
+    "test_export_of_writers.py",
+    "test_jax_backend.py",
+    "test_export.py",
+    "test_language_runs.py",
+    "test_notebooks.py",
+    "test_byte_pair.py",
+    "test_kill_and_resume.py",
+    "test_pooled_runs.py",
+    "test_remote_run.py",
+)
+"""Files that take a minute or more. A file's tests run in one process, so that no fixture is made twice; what begins
+late must be short, or one process would work alone at the end."""
+
+
 def pytest_collection_modifyitems(items):
+    places = {name: place for place, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: places.get(item.path.name, len(places)))
     if SHARED_DATA.is_dir():
         return
     skip = pytest.mark.skip(reason=f"{SHARED_DATA} is absent")

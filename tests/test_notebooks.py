@@ -18,7 +18,7 @@ MUST_PRINT = {
 """Notebook → what its cells print at least."""
 SHORTENED = {
     "KERAS_FT_REPOSITORY": f"file://{ROOT}",
-    "KERAS_FT_TRAIN_OPTIONS": "--set train.epochs=null --set train.steps=3 --set data.max_length=32",
+    "KERAS_FT_TRAIN_OPTIONS": "--set train.epochs=null --set train.steps=3 --set data.max_length=16",
     "PIP_DRY_RUN": "1",  # this environment stands for the one that the cell would fill
 }
 

@@ -6,9 +6,13 @@ and prints one JSON object.
     python session_check.py MODELS/NAME/N < inputs.json
 """
 
+import gc
 import json
 import sys
 import time
+
+if __name__ == "__main__":
+    gc.disable()  # it would look through what TensorFlow's import makes, again and again; this process soon ends
 
 import numpy as np
 import tensorflow as tf

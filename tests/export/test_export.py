@@ -125,7 +125,7 @@ def test_invalid_utf8_and_an_empty_request_do_not_stop_the_model(exported):
 
 def test_versions_count_up_and_never_overwrite(tiny_run, exported, tmp_path):
     models = tmp_path / "tiny"
-    assert export(tiny_run, models, version=7)[0].name == "7"
+    shutil.copytree(exported, models / "7")
     assert export(tiny_run, models)[0].name == "8"
     with pytest.raises(RequestError, match="next free: 9"):
         export(tiny_run, models, version=7)
@@ -151,21 +151,19 @@ def stored_sizes(folder):
     ).stat().st_size
 
 
-def test_top_k_is_set_at_export(tiny_run, tmp_path):
-    folder, _ = export(tiny_run, tmp_path / "tiny", top_k=1)
-    assert SessionModel(folder).predict("", {"text": np.array([b"a"], object)})["labels"].shape == (1, 1)
-
-
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_one_label_or_more_than_there_are_verify_too(tiny_run, tmp_path, dtype):
-    answers = []
-    for top_k in (1, 99):
-        folder, _ = export(tiny_run, tmp_path / "tiny", dtype=dtype, top_k=top_k)
-        with BackgroundServer([folder.parent]) as server:
-            answers += Client(server.url).predict("tiny", instances=["great film", "电影很差"])
-    assert [answer["labels"] for answer in answers[:2]] == [["good"], ["bad"]]
-    assert [len(answer["scores"]) for answer in answers[2:]] == [2, 2]
-    assert [answer["label"] for answer in answers] == ["good", "bad"] * 2
+    texts = {"text": np.array([b"great film", "电影很差".encode()], object)}
+    one, all_there_are = (
+        SessionModel(export(tiny_run, tmp_path / "tiny", version=top_k, dtype=dtype, top_k=top_k)[0])
+        for top_k in (1, 99)
+    )
+    assert one.folder.name == "1"
+    assert all_there_are.folder.name == "99"
+    assert one.predict("", texts)["labels"].tolist() == [[b"good"], [b"bad"]]
+    assert all_there_are.predict("", texts)["scores"].shape == (2, 2)
+    for model in (one, all_there_are):
+        assert model.predict("", texts)["label"].tolist() == [b"good", b"bad"]
 
 
 def test_temperature_and_threshold_are_served(tiny_run, tmp_path):
