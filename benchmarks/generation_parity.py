@@ -114,7 +114,7 @@ def ids_of(trained: Any, prompts: list[Given]) -> list[list[int]]:
 
 def in_session(version: Path) -> Answer:
     """The export through a Session."""
-    from keras_ft.serving.session_model import SessionModel
+    from keras_ft.serving.models.session_model import SessionModel
 
     model = SessionModel(version)
 

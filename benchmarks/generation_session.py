@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from generation_turns import Prompt, Write, write_in_turn
 
-from keras_ft.serving.session_model import SessionModel
+from keras_ft.serving.models.session_model import SessionModel
 
 
 def keras_ft(served: SessionModel) -> Write:

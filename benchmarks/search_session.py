@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_ft.serving.session_model import SessionModel
+from keras_ft.serving.models.session_model import SessionModel
 
 WARM_UP = 20
 

@@ -10,7 +10,7 @@ import numpy as np
 from texts import read_file
 from turns import Labelled, answer_texts
 
-from keras_ft.serving.session_model import SessionModel
+from keras_ft.serving.models.session_model import SessionModel
 
 
 class Classifier:

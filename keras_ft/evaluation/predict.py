@@ -85,9 +85,9 @@ def _open(model: AnyPath) -> _Model:
         lists = list(trained.task.list_columns)
         names = [name for name in trained.task.text_columns if name not in lists]
         return _Model(Predictor(trained), names, lists, run.read_recipe().data.columns)
-    from keras_ft.serving.session_model import SessionModel
+    from keras_ft.serving.models.session_model import SessionModel
+    from keras_ft.serving.models.version_folders import fetched, find_version
     from keras_ft.serving.status import StatusError
-    from keras_ft.serving.version_folders import fetched, find_version
 
     folder = fetched(find_version(model).folder)
     try:

@@ -13,9 +13,9 @@ import numpy as np
 from keras_ft.data.arrays import TokenArrays
 from keras_ft.errors import RequestError
 from keras_ft.evaluation.origin import Origin
-from keras_ft.serving.answer_values import SHARE_GRAIN, answer_values, score_grain
-from keras_ft.serving.reference import REFERENCE_FILE, Bins, Reference
-from keras_ft.serving.text_values import TextCounter, characters_of, unknown_shares
+from keras_ft.serving.monitoring.answer_values import SHARE_GRAIN, answer_values, score_grain
+from keras_ft.serving.monitoring.reference import REFERENCE_FILE, Bins, Reference
+from keras_ft.serving.monitoring.text_values import TextCounter, characters_of, unknown_shares
 from keras_ft.tasks.base import Task
 from keras_ft.text.load import Tokenizer
 

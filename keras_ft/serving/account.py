@@ -4,8 +4,8 @@ import time
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from keras_ft.serving.models import Lease
-from keras_ft.serving.observed import row_count
+from keras_ft.serving.models.store import Lease
+from keras_ft.serving.monitoring.observed import row_count
 from keras_ft.serving.signature import Arrays
 
 

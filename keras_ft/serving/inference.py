@@ -5,7 +5,7 @@ from concurrent.futures import Executor, Future
 from typing import Protocol
 
 from keras_ft.serving.account import Account, Watcher
-from keras_ft.serving.models import Lease
+from keras_ft.serving.models.store import Lease
 from keras_ft.serving.signature import DEFAULT_SIGNATURE, Arrays, Signature
 from keras_ft.serving.status import StatusError, invalid
 

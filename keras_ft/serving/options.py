@@ -6,10 +6,10 @@ from pathlib import Path
 
 from keras_ft.errors import RequestError
 from keras_ft.paths import AnyPath
-from keras_ft.serving.batching_file import read_batching_file
-from keras_ft.serving.batching_parameters import BatchingParameters
-from keras_ft.serving.model_config import ModelConfig, configs_of_folders, read_model_config_file
-from keras_ft.serving.monitoring_file import Monitoring, read_monitoring
+from keras_ft.serving.batching.file import read_batching_file
+from keras_ft.serving.batching.parameters import BatchingParameters
+from keras_ft.serving.models.config import ModelConfig, configs_of_folders, read_model_config_file
+from keras_ft.serving.monitoring.file import Monitoring, read_monitoring
 
 MEBI = 2**20
 

@@ -14,13 +14,13 @@ from typing import Any, NamedTuple
 from keras_ft.errors import RequestError
 from keras_ft.paths import AnyPath
 from keras_ft.serving.api_keys import ApiKeys
-from keras_ft.serving.batching import BatchingPredictor
-from keras_ft.serving.batching_parameters import BatchingParameters
+from keras_ft.serving.batching.parameters import BatchingParameters
+from keras_ft.serving.batching.predictor import BatchingPredictor
 from keras_ft.serving.listeners import bound_socket, url_of
-from keras_ft.serving.models import ModelStore, ModelVersion
-from keras_ft.serving.observed import ObservedPredictor
+from keras_ft.serving.models.polling import Poller
+from keras_ft.serving.models.store import ModelStore, ModelVersion
+from keras_ft.serving.monitoring.observed import ObservedPredictor
 from keras_ft.serving.options import ServerOptions
-from keras_ft.serving.polling import Poller
 from keras_ft.serving.signature import Predictor
 
 THREADS_PER_CORE = 4
@@ -57,7 +57,7 @@ def serve(
         import starlette  # noqa: F401
         import uvicorn  # noqa: F401
 
-        from keras_ft.serving.metrics import ServerMetrics
+        from keras_ft.serving.monitoring.metrics import ServerMetrics
     except ModuleNotFoundError as error:
         names = {"grpc": "grpcio", "grpc_health": "grpcio-health-checking", "prometheus_client": "prometheus-client"}
         missing = names.get(error.name or "", error.name)
@@ -104,9 +104,9 @@ class _Running(NamedTuple):
 
 
 async def _serve(running: _Running, listener: Any, ready: Callable[[Started], None] | None) -> None:
-    from keras_ft.serving.grpc_server import start_grpc
-    from keras_ft.serving.http_app import HttpApp, Limits
-    from keras_ft.serving.http_server import HttpServer
+    from keras_ft.serving.rest.http_app import HttpApp, Limits
+    from keras_ft.serving.rest.http_server import HttpServer
+    from keras_ft.serving.rpc.server import start_grpc
 
     store, options, keys, threads, metrics, metrics_path, poller = running
     pages = {} if metrics is None else {metrics_path: metrics.render}

@@ -15,8 +15,8 @@ from keras_ft.export.saved_model import ServedModel
 from keras_ft.export.verify import EXPECTED_FILE, verify
 from keras_ft.serving.background import BackgroundServer
 from keras_ft.serving.client import Client
-from keras_ft.serving.reference import REFERENCE_FILE, Bins, Reference
-from keras_ft.serving.session_model import SessionModel
+from keras_ft.serving.models.session_model import SessionModel
+from keras_ft.serving.monitoring.reference import REFERENCE_FILE, Bins, Reference
 from keras_ft.tasks.model import load_model
 from keras_ft.tasks.samples import HARD_TEXTS
 from keras_ft.text.load import load_tokenizer

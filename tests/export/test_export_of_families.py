@@ -16,7 +16,7 @@ from keras_ft.layers.encoder import encode
 from keras_ft.layers.encoder_view import encoder_view
 from keras_ft.presets.family import FAMILIES
 from keras_ft.presets.load import load_pretrained
-from keras_ft.serving.session_model import SessionModel
+from keras_ft.serving.models.session_model import SessionModel
 from keras_ft.tasks.model import load_model
 from keras_ft.tasks.samples import HARD_TEXTS
 from keras_ft.text.assemble import single

@@ -18,7 +18,7 @@ from keras_ft.export.verify import EXPECTED_FILE
 from keras_ft.presets.saved_weights import save_weights
 from keras_ft.serving.background import BackgroundServer
 from keras_ft.serving.client import Client
-from keras_ft.serving.session_model import SessionModel
+from keras_ft.serving.models.session_model import SessionModel
 from keras_ft.tasks.model import build_model, load_model
 from keras_ft.tasks.registry import save_task
 from keras_ft.tasks.relation import OFFSETS, Relation

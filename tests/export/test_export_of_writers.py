@@ -16,7 +16,7 @@ from keras_ft.export.export import export
 from keras_ft.recipe_file import load_recipe
 from keras_ft.serving.background import BackgroundServer
 from keras_ft.serving.client import Client
-from keras_ft.serving.session_model import SessionModel
+from keras_ft.serving.models.session_model import SessionModel
 from keras_ft.tasks.model import load_model
 from keras_ft.tasks.samples import HARD_TEXTS
 from keras_ft.training.train import train

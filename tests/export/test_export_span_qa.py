@@ -15,8 +15,8 @@ from keras_ft.evaluation.predictor import Predictor
 from keras_ft.evaluation.views import view_of
 from keras_ft.export.export import export
 from keras_ft.recipe_file import load_recipe
-from keras_ft.serving.reference import REFERENCE_FILE, Reference
-from keras_ft.serving.session_model import SessionModel
+from keras_ft.serving.models.session_model import SessionModel
+from keras_ft.serving.monitoring.reference import REFERENCE_FILE, Reference
 from keras_ft.tasks.model import load_model
 from keras_ft.tasks.samples import HARD_TEXTS
 from keras_ft.training.train import train

@@ -16,7 +16,7 @@ from keras_ft.search import index as index_module
 from keras_ft.search.folder import write_index_folder
 from keras_ft.search.items import ItemsFile
 from keras_ft.search.nearest import NearestVectors
-from keras_ft.serving.session_model import SessionModel
+from keras_ft.serving.models.session_model import SessionModel
 from keras_ft.serving.status import StatusError
 from keras_ft.tasks.model import load_model
 from keras_ft.tasks.samples import HARD_TEXTS

@@ -140,8 +140,8 @@ def models(tmp_path_factory):
 @pytest.fixture(scope="session")
 def store(models):
     """half_plus_two, versions (the latest), sentiment, kinds and examples, loaded into this process."""
-    from keras_ft.serving.model_config import ModelConfig
-    from keras_ft.serving.models import ModelStore
+    from keras_ft.serving.models.config import ModelConfig
+    from keras_ft.serving.models.store import ModelStore
 
     configs = [ModelConfig(name, str(models / name)) for name in ("half_plus_two", "sentiment", "kinds", "examples")]
     store = ModelStore([*configs, ModelConfig("versions", str(models / "versions"), labels={"stable": 2})])
@@ -158,6 +158,6 @@ def http(store):
 
     from starlette.testclient import TestClient
 
-    from keras_ft.serving.http_app import HttpApp
+    from keras_ft.serving.rest.http_app import HttpApp
 
     return TestClient(HttpApp(store, ThreadPoolExecutor(4)))

@@ -1,10 +1,10 @@
 import pytest
 
-from keras_ft.serving.admission import RETRY_SECONDS, Admission
-from keras_ft.serving.batch_request import Piece, Request
-from keras_ft.serving.batching_parameters import BatchingParameters
-from keras_ft.serving.length_queues import LengthQueues
-from keras_ft.serving.run_times import RunTimes, free_in
+from keras_ft.serving.batching.admission import RETRY_SECONDS, Admission
+from keras_ft.serving.batching.length_queues import LengthQueues
+from keras_ft.serving.batching.parameters import BatchingParameters
+from keras_ft.serving.batching.request import Piece, Request
+from keras_ft.serving.batching.run_times import RunTimes, free_in
 from keras_ft.serving.status import StatusError
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from keras_ft.serving.batch_arrays import batch_kind, common_rows, join, merge, split, text_length
+from keras_ft.serving.batching.arrays import batch_kind, common_rows, join, merge, split, text_length
 
 
 def strings(*rows):

@@ -10,8 +10,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from keras_ft.serving.batching import BatchingPredictor
-from keras_ft.serving.batching_parameters import BatchingParameters
+from keras_ft.serving.batching.parameters import BatchingParameters
+from keras_ft.serving.batching.predictor import BatchingPredictor
 from keras_ft.serving.signature import Signature, TensorSpec
 from keras_ft.serving.status import StatusError
 
@@ -532,8 +532,8 @@ def test_an_observer_is_told_of_each_run_and_may_fail(make, caplog):
         go.wait(PATIENT)
         now[0] += 3.0
 
-    def batch(signature, rows, requests, queue_seconds, run_seconds):
-        seen.append((signature, rows, requests, queue_seconds, run_seconds))
+    def batch(*told):
+        seen.append(told)
         raise ValueError("full disk")
 
     predictor = make(Model(before), SimpleNamespace(batch=batch), clock=lambda: now[0])
@@ -543,7 +543,7 @@ def test_an_observer_is_told_of_each_run_and_may_fail(make, caplog):
     others = [predictor.submit("", numbers(2)), predictor.submit("", numbers(3, 4))]
     go.set()
     assert [answer(it) for it in (first, *others)] == [[2], [4], [6, 8]]
-    assert seen == [("serving_default", 1, 1, [0.0], 4.0), ("serving_default", 3, 2, [3.0, 3.0], 3.0)]
+    assert seen == [("serving_default", 1, 1, [0.0], 4.0, []), ("serving_default", 3, 2, [3.0, 3.0], 3.0, [])]
     assert caplog.text.count("the observer of batches failed") == 2
 
 
@@ -600,7 +600,7 @@ class Unclosed:
     ],
 )
 def test_answers_of_a_real_model_are_those_that_each_request_gets_alone(store, make, name, signature, requests):
-    model = store.find(name)[1]
+    model = store.lease(name).predictor
     go = threading.Event()
     real = Unclosed(model, lambda: go.wait(PATIENT))
     predictor = make(real)
@@ -618,7 +618,7 @@ def test_answers_of_a_real_model_are_those_that_each_request_gets_alone(store, m
 
 
 def test_a_real_models_guilty_request_scalars_and_outputs_without_rows(store, make):
-    kinds, two = (make(Unclosed(store.find(it)[1]), num_batch_threads=2) for it in ("kinds", "half_plus_two"))
+    kinds, two = (make(Unclosed(store.lease(it).predictor), num_batch_threads=2) for it in ("kinds", "half_plus_two"))
     assert two.predict("", {"x": np.float32(4.0)})["y"] == 4.0
     requests = {"checked": [1.0, -1.0, 2.0], "total": [1.0, 2.0, 3.0], "uneven": [1.0, 2.0, 3.0]}
     futures = {

@@ -4,8 +4,8 @@ import os
 import pytest
 
 from keras_ft.errors import RequestError
-from keras_ft.serving.batching_file import read_batching_file
-from keras_ft.serving.batching_parameters import BatchingParameters
+from keras_ft.serving.batching.file import read_batching_file
+from keras_ft.serving.batching.parameters import BatchingParameters
 
 
 @pytest.fixture

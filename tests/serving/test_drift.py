@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from keras_ft.serving import answer_watch
-from keras_ft.serving.answer_values import answer_values
-from keras_ft.serving.drift import Drift, Window
-from keras_ft.serving.metrics import ServerMetrics
-from keras_ft.serving.psi import population_stability_index
-from keras_ft.serving.reference import REFERENCE_FILE, Bins, Reference
-from keras_ft.serving.session_model import SessionModel
-from keras_ft.serving.text_values import TextCounter, characters_of, unknown_shares
+from keras_ft.serving.monitoring import answer_watch
+from keras_ft.serving.models.session_model import SessionModel
+from keras_ft.serving.monitoring.answer_values import answer_values
+from keras_ft.serving.monitoring.drift import Drift, Window
+from keras_ft.serving.monitoring.metrics import ServerMetrics
+from keras_ft.serving.monitoring.psi import population_stability_index
+from keras_ft.serving.monitoring.reference import REFERENCE_FILE, Bins, Reference
+from keras_ft.serving.monitoring.text_values import TextCounter, characters_of, unknown_shares
 
 
 def test_the_index_is_its_formula_and_that_of_another_package():

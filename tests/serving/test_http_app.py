@@ -23,10 +23,10 @@ from keras_ft.errors import RequestError
 from keras_ft.serving.api_keys import ApiKeys, new_key
 from keras_ft.serving.background import BackgroundServer
 from keras_ft.serving.client import Client, ServingError
-from keras_ft.serving.http_app import HttpApp, Limits
-from keras_ft.serving.model_config import ModelConfig
-from keras_ft.serving.models import ModelStore
+from keras_ft.serving.models.config import ModelConfig
+from keras_ft.serving.models.store import ModelStore
 from keras_ft.serving.options import ServerOptions
+from keras_ft.serving.rest.http_app import HttpApp, Limits
 from keras_ft.serving.server import serve
 
 ASK = ("/v1/models/half_plus_two:predict", b'{"instances": [1.0]}')

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keras_ft.serving.json_syntax import check
-from keras_ft.serving.json_text import parse_object
+from keras_ft.serving.rest.json_syntax import check
+from keras_ft.serving.rest.json_text import parse_object
 from keras_ft.serving.status import StatusError
 
 ERRORS = [

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from keras_ft.serving.json_answers import outputs_json, predictions_json
-from keras_ft.serving.json_tensors import DECIMALS, INTEGERS, parse_predict_request
+from keras_ft.serving.rest.json_answers import outputs_json, predictions_json
+from keras_ft.serving.rest.json_tensors import DECIMALS, INTEGERS, parse_predict_request
 from keras_ft.serving.status import StatusError
 
 NUMPY = {**{name: it[0] for name, it in {**INTEGERS, **DECIMALS}.items()}, "bool": np.bool_}

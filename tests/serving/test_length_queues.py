@@ -1,7 +1,7 @@
 import pytest
 
-from keras_ft.serving.batch_request import Piece, Request
-from keras_ft.serving.length_queues import PATIENCE, LengthQueues, length_group
+from keras_ft.serving.batching.length_queues import PATIENCE, LengthQueues, length_group
+from keras_ft.serving.batching.request import Piece, Request
 
 
 def piece(group=0, rows=1, kind="a", at=0.0):

@@ -8,10 +8,10 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from keras_ft.errors import RequestError
-from keras_ft.serving.metrics import ServerMetrics
-from keras_ft.serving.monitoring_file import DEFAULT_PATH, Monitoring, read_monitoring
-from keras_ft.serving.observed import ObservedPredictor
-from keras_ft.serving.tf_serving_metrics import Sampler, exponential
+from keras_ft.serving.monitoring.file import DEFAULT_PATH, Monitoring, read_monitoring
+from keras_ft.serving.monitoring.metrics import ServerMetrics
+from keras_ft.serving.monitoring.observed import ObservedPredictor
+from keras_ft.serving.monitoring.tf_serving_metrics import Sampler, exponential
 
 # What TF Serving printed for one sample of 340650 in a histogram of Exponential(10, 1.8, 33).
 BOUNDS_OF_TF_SERVING = [

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from keras_ft.errors import RequestError
-from keras_ft.serving.model_config import ALL_VERSIONS, ModelConfig, VersionPolicy, read_model_config_file
+from keras_ft.serving.models.config import ALL_VERSIONS, ModelConfig, VersionPolicy, read_model_config_file
 
 # The form of TF Serving's documentation (g3doc/serving_config.md).
 DOCUMENTED = """

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from keras_ft.errors import RequestError
-from keras_ft.serving.model_config import ALL_VERSIONS, ModelConfig, VersionPolicy, configs_of_folders
-from keras_ft.serving.models import ModelStore
+from keras_ft.serving.models.config import ALL_VERSIONS, ModelConfig, VersionPolicy, configs_of_folders
+from keras_ft.serving.models.store import ModelStore
 from keras_ft.serving.status import StatusError
 
 

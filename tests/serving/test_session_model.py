@@ -4,9 +4,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from keras_ft.serving.model_config import configs_of_folders
-from keras_ft.serving.models import ModelStore
-from keras_ft.serving.session_model import WARM_UP_FILE, SessionModel
+from keras_ft.serving.models.config import configs_of_folders
+from keras_ft.serving.models.session_model import WARM_UP_FILE, SessionModel
+from keras_ft.serving.models.store import ModelStore
 from keras_ft.serving.signature import TensorSpec
 from keras_ft.serving.status import StatusError
 

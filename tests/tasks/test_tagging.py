@@ -12,7 +12,7 @@ from keras_ft.export.saved_model import write_saved_model
 from keras_ft.layers.task_model import TaskModel
 from keras_ft.presets.load import load_pretrained
 from keras_ft.presets.pretrained import Pretrained
-from keras_ft.serving.session_model import SessionModel
+from keras_ft.serving.models.session_model import SessionModel
 from keras_ft.tasks.encode import Encoder
 from keras_ft.tasks.entity_spans import entity_spans
 from keras_ft.tasks.model import TrainedModel, build_model

@@ -10,7 +10,7 @@ from google.protobuf.message import Error as ProtoError
 
 from keras_ft.errors import RequestError
 from keras_ft.paths import AnyPath
-from keras_ft.serving.version_folders import find_version
+from keras_ft.serving.models.version_folders import find_version
 
 PLATFORM = "tensorflow"
 

@@ -18,13 +18,13 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_ft.serving.answer_watch import ROWS_AT_ONCE, Answered, AnswerWatch, Version
-from keras_ft.serving.batch_metrics import BatchMetrics
-from keras_ft.serving.series import DriftCollector, Series
+from keras_ft.serving.monitoring.answer_watch import ROWS_AT_ONCE, Answered, AnswerWatch, Version
+from keras_ft.serving.monitoring.batch_metrics import BatchMetrics
+from keras_ft.serving.monitoring.series import DriftCollector, Series
+from keras_ft.serving.monitoring.text_values import Row, characters_of
+from keras_ft.serving.monitoring.tf_serving_metrics import TFServingMetrics
 from keras_ft.serving.signature import DEFAULT_SIGNATURE
 from keras_ft.serving.status import HTTP_STATUS
-from keras_ft.serving.text_values import Row, characters_of
-from keras_ft.serving.tf_serving_metrics import TFServingMetrics
 
 COUNTED_BY_TF_SERVING = ("Predict", "Classify", "Regress")  # of what comes over gRPC
 WITH_EXAMPLES = ("Classify", "Regress", "MultiInference")
@@ -132,7 +132,7 @@ class ServerMetrics:
             self.series.rows.labels(model, number, signature).inc(rows)
 
     def observer(self, model: str, thread_pool_name: str = "batch_threads") -> BatchMetrics:
-        """What is told of a model's batches; see `keras_ft.serving.observed.BatchObserver`.
+        """What is told of a model's batches; see `keras_ft.serving.monitoring.observed.BatchObserver`.
 
         Arguments:
             model: its name.

@@ -3,14 +3,14 @@
 import threading
 from collections.abc import Sequence
 
-from keras_ft.serving.series import Series
-from keras_ft.serving.tf_serving_metrics import TFServingMetrics
+from keras_ft.serving.monitoring.series import Series
+from keras_ft.serving.monitoring.tf_serving_metrics import TFServingMetrics
 
 FORGET = 0.99  # of the padding of the batches before, at each batch
 
 
 class BatchMetrics:
-    """Counts a model's batches; a `keras_ft.serving.observed.BatchObserver`.
+    """Counts a model's batches; a `keras_ft.serving.monitoring.observed.BatchObserver`.
 
     Arguments:
         series, tf_serving: the server's.

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_ft.serving.json_text import encode, to_text
+from keras_ft.serving.rest.json_text import encode, to_text
 from keras_ft.serving.status import StatusError, invalid
 
 _INT32 = (-(2**31), 2**31 - 1)

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from keras_ft.serving.psi import population_stability_index
-from keras_ft.serving.reference import EXAMPLES_A_BIN, Bins, Reference
+from keras_ft.serving.monitoring.psi import population_stability_index
+from keras_ft.serving.monitoring.reference import EXAMPLES_A_BIN, Bins, Reference
 
 BLOCK = 500
 BLOCKS = 10

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_ft.serving.json_syntax import check
+from keras_ft.serving.rest.json_syntax import check
 from keras_ft.serving.status import invalid
 
 _INF = re.compile(r'("(?:[^"\\]|\\.)*")|-NaN|(-?)Inf(?:inity)?')

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from keras_ft.serving.json_mismatch import base64_bytes, fits, is_object, type_text
-from keras_ft.serving.json_text import decimal_texts, encode, quote, to_text
+from keras_ft.serving.rest.json_mismatch import base64_bytes, fits, is_object, type_text
+from keras_ft.serving.rest.json_text import decimal_texts, encode, quote, to_text
 from keras_ft.serving.status import invalid
 
 LARGEST_INT64 = 2**63 - 1

@@ -31,11 +31,11 @@ from tensorflow_serving.apis import (
 from keras_ft.serving.account import Account, Watcher, close_account
 from keras_ft.serving.examples import classifications, regressions, serialized_examples
 from keras_ft.serving.inference import Inference, check_method, signature_of
-from keras_ft.serving.model_config import configs_of_proto
-from keras_ft.serving.models import STATES, Lease, ModelStore
+from keras_ft.serving.models.config import configs_of_proto
+from keras_ft.serving.models.store import STATES, Lease, ModelStore
+from keras_ft.serving.rpc.tensor_protos import to_array, to_proto
 from keras_ft.serving.signature import DEFAULT_SIGNATURE, Arrays
 from keras_ft.serving.status import StatusError, invalid
-from keras_ft.serving.tensor_protos import to_array, to_proto
 
 METADATA_FIELD = "signature_def"
 WATCH_SECONDS = 1.0

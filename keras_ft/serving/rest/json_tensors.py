@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from keras_ft.serving.json_mismatch import (
+from keras_ft.serving.rest.json_mismatch import (
     DECIMALS,
     INTEGERS,
     base64_bytes,
@@ -20,8 +20,8 @@ from keras_ft.serving.json_mismatch import (
     raise_tensor_error,
     shape_of,
 )
-from keras_ft.serving.json_syntax import check
-from keras_ft.serving.json_text import encode, parse_object, to_text
+from keras_ft.serving.rest.json_syntax import check
+from keras_ft.serving.rest.json_text import encode, parse_object, to_text
 from keras_ft.serving.status import StatusError, invalid
 
 

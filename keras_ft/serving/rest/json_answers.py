@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from keras_ft.serving.json_text import decimal_texts, quote
+from keras_ft.serving.rest.json_text import decimal_texts, quote
 from keras_ft.serving.status import StatusError, invalid
 
 INDENT = 4

@@ -23,11 +23,11 @@ from tensorflow_serving.apis.input_pb2 import Input
 from keras_ft.serving.account import Account, Watcher, close_account
 from keras_ft.serving.examples import classifications, regressions, serialized_examples
 from keras_ft.serving.inference import Inference, signature_of
-from keras_ft.serving.json_answers import error_json, outputs_json, predictions_json
-from keras_ft.serving.json_examples import classifications_json, fill_input, regressions_json
-from keras_ft.serving.json_tensors import parse_predict_request, signature_name_of
-from keras_ft.serving.json_text import parse_object
-from keras_ft.serving.models import Lease, ModelStore
+from keras_ft.serving.models.store import Lease, ModelStore
+from keras_ft.serving.rest.json_answers import error_json, outputs_json, predictions_json
+from keras_ft.serving.rest.json_examples import classifications_json, fill_input, regressions_json
+from keras_ft.serving.rest.json_tensors import parse_predict_request, signature_name_of
+from keras_ft.serving.rest.json_text import parse_object
 from keras_ft.serving.signature import DEFAULT_SIGNATURE, Arrays
 from keras_ft.serving.status import HTTP_STATUS, StatusError, invalid
 

@@ -8,7 +8,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, te
 
 from keras_ft.errors import RequestError
 from keras_ft.paths import AnyPath, local_file
-from keras_ft.serving.batching_parameters import BatchingParameters
+from keras_ft.serving.batching.parameters import BatchingParameters
 
 MAX_BATCH_SIZE = 1000  # what TF Serving takes where the file does not say
 

@@ -14,13 +14,13 @@ from concurrent.futures import Future
 from functools import partial
 from typing import Any
 
-from keras_ft.serving.admission import Admission
-from keras_ft.serving.batch_arrays import Arrays, batch_kind, common_rows, rows_between, text_length
-from keras_ft.serving.batch_request import Piece, Request
-from keras_ft.serving.batch_runner import BatchRunner
-from keras_ft.serving.batching_parameters import BatchingParameters
-from keras_ft.serving.length_queues import LengthQueues, length_group, most_rows
-from keras_ft.serving.observed import BatchObserver
+from keras_ft.serving.batching.admission import Admission
+from keras_ft.serving.batching.arrays import Arrays, batch_kind, common_rows, rows_between, text_length
+from keras_ft.serving.batching.length_queues import LengthQueues, length_group, most_rows
+from keras_ft.serving.batching.parameters import BatchingParameters
+from keras_ft.serving.batching.request import Piece, Request
+from keras_ft.serving.batching.runner import BatchRunner
+from keras_ft.serving.monitoring.observed import BatchObserver
 from keras_ft.serving.signature import DEFAULT_SIGNATURE, Predictor, Signature
 from keras_ft.serving.status import StatusError, invalid
 

@@ -5,7 +5,7 @@ from collections.abc import Hashable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from keras_ft.serving.batch_arrays import Arrays, join
+from keras_ft.serving.batching.arrays import Arrays, join
 
 
 @dataclass(eq=False)

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from keras_ft.errors import KerasFTError
-from keras_ft.serving.answer_values import answer_values, outputs_read
-from keras_ft.serving.drift import Drift
-from keras_ft.serving.reference import REFERENCE_FILE, Reference
-from keras_ft.serving.text_values import Row, TextCounter, unknown_shares
+from keras_ft.serving.monitoring.answer_values import answer_values, outputs_read
+from keras_ft.serving.monitoring.drift import Drift
+from keras_ft.serving.monitoring.reference import REFERENCE_FILE, Reference
+from keras_ft.serving.monitoring.text_values import Row, TextCounter, unknown_shares
 
 MOST_BYTES = 8 << 20
 MOST_BYTES_OF_A_TEXT = 16 << 10

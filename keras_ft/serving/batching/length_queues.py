@@ -9,7 +9,7 @@ fewer rows, so that none takes much longer than a full batch of short texts; and
 from collections.abc import Hashable, Iterable
 from typing import NamedTuple, TypeVar
 
-from keras_ft.serving.batch_request import Piece, Request
+from keras_ft.serving.batching.request import Piece, Request
 
 SHORT_BYTES = 256  # a sentence or two: some 60 tokens of English, 85 of Chinese
 FACTOR = 4

@@ -7,10 +7,10 @@ import grpc
 
 from keras_ft.serving.account import Watcher
 from keras_ft.serving.api_keys import ApiKeys
-from keras_ft.serving.grpc_services import add_services
 from keras_ft.serving.listeners import port_error
-from keras_ft.serving.models import ModelStore
+from keras_ft.serving.models.store import ModelStore
 from keras_ft.serving.options import ServerOptions
+from keras_ft.serving.rpc.services import add_services
 
 OPEN_SERVICE = "/grpc.health.v1.Health/"  # asked by those who have no key
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from keras_ft.errors import KerasFTError
-from keras_ft.serving.model_config import read_model_config_file
-from keras_ft.serving.models import ModelStore
+from keras_ft.serving.models.config import read_model_config_file
+from keras_ft.serving.models.store import ModelStore
 from keras_ft.serving.status import StatusError
 
 

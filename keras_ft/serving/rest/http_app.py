@@ -16,9 +16,9 @@ from starlette.responses import Response
 
 from keras_ft.serving.account import Watcher
 from keras_ft.serving.api_keys import ApiKeys
-from keras_ft.serving.json_answers import error_json
-from keras_ft.serving.models import ModelStore
-from keras_ft.serving.rest import Answer, RestApi
+from keras_ft.serving.models.store import ModelStore
+from keras_ft.serving.rest.api import Answer, RestApi
+from keras_ft.serving.rest.json_answers import error_json
 
 MAX_UNCOMPRESSED_BYTES = 100 * 2**20
 OPEN_PATHS = ("/livez", "/readyz")  # asked by those who have no key

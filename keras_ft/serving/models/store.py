@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Protocol
 
 from keras_ft.errors import KerasFTError
-from keras_ft.serving.model_config import ModelConfig
-from keras_ft.serving.session_model import SessionModel
+from keras_ft.serving.models.config import ModelConfig
+from keras_ft.serving.models.session_model import SessionModel
+from keras_ft.serving.models.version_folders import fetched, versions_in
 from keras_ft.serving.signature import Predictor
 from keras_ft.serving.status import StatusError, invalid
-from keras_ft.serving.version_folders import fetched, versions_in
 
 STATES = ("START", "LOADING", "AVAILABLE", "UNLOADING", "END")
 MOST_ENDED = 8  # of a model, whose states are still told

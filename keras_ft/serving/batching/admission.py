@@ -1,8 +1,8 @@
 """Which requests a queue accepts: what fits, and what would not wait too long."""
 
-from keras_ft.serving.batching_parameters import BatchingParameters
-from keras_ft.serving.length_queues import LengthQueues, most_rows
-from keras_ft.serving.run_times import RunTimes, free_in
+from keras_ft.serving.batching.length_queues import LengthQueues, most_rows
+from keras_ft.serving.batching.parameters import BatchingParameters
+from keras_ft.serving.batching.run_times import RunTimes, free_in
 from keras_ft.serving.status import StatusError
 
 RETRY_SECONDS = 1.0  # where nothing has been measured yet

@@ -4,9 +4,9 @@ import logging
 import time
 from collections.abc import Callable
 
-from keras_ft.serving.batch_arrays import Arrays, merge, split
-from keras_ft.serving.batch_request import Piece, Request
-from keras_ft.serving.observed import BatchObserver, byte_lengths
+from keras_ft.serving.batching.arrays import Arrays, merge, split
+from keras_ft.serving.batching.request import Piece, Request
+from keras_ft.serving.monitoring.observed import BatchObserver, byte_lengths
 from keras_ft.serving.signature import Predictor, Signature
 
 _log = logging.getLogger(__name__)

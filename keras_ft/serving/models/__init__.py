@@ -1,0 +1,1 @@
+"""Models, their versions, and how they come and go."""

@@ -1,0 +1,1 @@
+"""What a server counts, and how far texts and answers have drifted."""
