@@ -23,15 +23,15 @@ MAX_LENGTH = 128
 class Classifier:
     """Texts → labels and scores: tokens padded to the longest of the batch, logits, softmax."""
 
-    def __init__(self, model: str, folder: Path):
+    def __init__(self, model: str, folder: str | Path):
         options = onnxruntime.SessionOptions()
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
         options.intra_op_num_threads = os.cpu_count()
         self.session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self.tokenizer = Tokenizer.from_file(str(Path(folder) / "tokenizer.json"))
         self.tokenizer.enable_truncation(MAX_LENGTH)
         self.tokenizer.enable_padding()
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = json.loads((Path(folder) / "config.json").read_text(encoding="utf-8"))
         self.labels = [config["id2label"][str(i)] for i in range(len(config["id2label"]))]
 
     def __call__(self, texts: list[str]) -> Labelled:
