@@ -1,0 +1,192 @@
+"""Exported taggers and question answerers on real texts: places in 5,000 texts, long texts, and the server's answers.
+
+    python benchmarks/real_texts.py --run runs/ner-english --run runs/ner-chinese --run runs/qa-english
+
+Each run is exported and asked through a Session. Of every entity, `text[start:end]` must be whole words of the text
+that do not overlap; of every answer it must be the answer. A sentence is then put at 25 places of a text of 5,000
+words, and must be read as in a text of one window. At last the embedded server must answer 500 rows as `keras-ft
+predict` does.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from report import Bar, machine, publish
+
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+TEXTS = {  # language: folder and column
+    "en": [("en_classification/ag_news", "text"), ("multilabel/goemotions", "text"), ("en_intent/clinc150", "text")],
+    "zh": [
+        ("zh_classification/tnews", "text"),
+        ("zh_classification/chnsenticorp", "text"),
+        ("pairs/lcqmc_zh", "text_a"),
+    ],
+}
+QUESTIONS = {"en": ["Who is it about?", "What happened?"], "zh": ["这是关于谁的？", "发生了什么？"]}
+FILLER = {"en": "It rained all day and nobody went out to see the garden. ", "zh": "那一天一直下雨，没有人出去看花园。"}
+SENTENCES = {"en": "Angela Merkel visited Microsoft in Paris.", "zh": "马云昨天在北京大学发表演讲。"}
+LONG_QUESTIONS = {"en": "Who visited Microsoft?", "zh": "谁在北京大学发表演讲？"}
+COUNT, PLACES, LONG_WORDS, ROWS, BATCH = 5000, 25, 5000, 500, 32
+MOST_DIFFERENCE = 1e-3
+
+Row = dict[str, str]
+
+
+def main(
+    run: Annotated[list[Path], typer.Option(help="a finished run of tagging or span_qa; give as many as you like")],
+    language: Annotated[list[str] | None, typer.Option(help="en or zh, of each run; default: by its name")] = None,
+) -> None:
+    """Check, print, and write results/real_texts.json."""
+    before = machine()
+    os.environ["KERAS_BACKEND"], os.environ["TF_CPP_MIN_LOG_LEVEL"] = "tensorflow", "3"
+    from keras_ft.export.export import export
+    from keras_ft.serving.models.session_model import SessionModel
+
+    rows, bars = [], []
+    with tempfile.TemporaryDirectory() as scratch:
+        for number, it in enumerate(run):
+            of = language[number] if language else "zh" if "chinese" in it.name else "en"
+            folder, _ = export(it, Path(scratch) / f"{number}" / "model")
+            model = SessionModel(Path(folder))
+            is_qa = "question" in model.signatures["serving_default"].inputs
+            asked = [
+                {"question": QUESTIONS[of][i % 2], "context": text} if is_qa else {"text": text}
+                for i, text in enumerate(texts_of(of))
+            ]
+            found, wrong = places(model, asked)
+            reached, difference = long_texts(model, of, is_qa)
+            same = served_as_predicted(Path(folder), asked[:ROWS])
+            rows.append(
+                {
+                    "run": it.name,
+                    "texts": len(asked),
+                    "places": found,
+                    "wrong places": wrong,
+                    "found in long texts %": 100 * reached,
+                    "score differs by": difference,
+                    "served alike %": 100 * same,
+                }
+            )
+            bars += [
+                Bar(f"{it.name}: wrong places", 0, wrong, at_most=True),
+                Bar(f"{it.name}: found in long texts, %", 100, 100 * reached),
+                Bar(f"{it.name}: difference of scores in long texts", MOST_DIFFERENCE, difference, at_most=True),
+                Bar(f"{it.name}: rows served as predicted, %", 100, 100 * same),
+            ]
+    publish("real_texts", "Exports on real texts", rows, bars, before)
+
+
+def texts_of(language: str) -> list[str]:
+    """Different ones, evenly from all sources."""
+    found: dict[str, None] = {}
+    for folder, column in TEXTS[language]:
+        split = next(path for name in ("train", "dev", "test") if (path := DATA / folder / f"{name}.jsonl").is_file())
+        lines = split.read_text(encoding="utf-8").splitlines()[: COUNT // len(TEXTS[language]) + 50]
+        found.update(dict.fromkeys(json.loads(line)[column] for line in lines))
+    return list(found)[:COUNT]
+
+
+def ask(model: Any, asked: list[Row]) -> list[dict[str, Any]]:
+    """The answers, one a row."""
+    answers: list[dict[str, Any]] = []
+    for start in range(0, len(asked), BATCH):
+        part = asked[start : start + BATCH]
+        inputs = {name: np.array([row[name].encode() for row in part], object) for name in part[0]}
+        outputs = model.predict("serving_default", inputs)
+        answers += [
+            {name: values[i].tolist() if values.ndim > 1 else values[i] for name, values in outputs.items()}
+            for i in range(len(part))
+        ]
+    return answers
+
+
+def places(model: Any, asked: list[Row]) -> tuple[int, int]:
+    """How many entities and answers there are, and how many are not where they say."""
+    found = wrong = 0
+    for row, answer in zip(asked, ask(model, asked), strict=True):
+        if "answer" in answer:
+            if answer["answer"]:
+                found += 1
+                wrong += row["context"][answer["start"] : answer["end"]] != answer["answer"].decode()
+            continue
+        last = 0
+        for start, end, label in zip(answer["start"], answer["end"], answer["label"], strict=True):
+            if label:
+                found += 1
+                piece = row["text"][start:end]
+                wrong += not (last <= start < end <= len(row["text"]) and piece == piece.strip())
+                last = end
+    return found, wrong
+
+
+def long_texts(model: Any, language: str, is_qa: bool) -> tuple[float, float]:
+    """The share of places at which a sentence is read as in a short text, and the largest difference of scores."""
+    filler, sentence = FILLER[language], SENTENCES[language] + (" " if language == "en" else "")
+    unit = len(filler.split()) if language == "en" else len(filler)
+    total = LONG_WORDS // unit
+    spots = np.linspace(20, total - 20, PLACES).astype(int)
+
+    def row(before: int, behind: int) -> Row:
+        text = filler * before + sentence + filler * behind
+        return {"question": LONG_QUESTIONS[language], "context": text} if is_qa else {"text": text}
+
+    def read(answer: dict[str, Any], begin: int) -> list[tuple]:
+        if is_qa:
+            return [(answer["start"] - begin, answer["end"] - begin, "", float(answer["score"]))]
+        listed = zip(answer["start"], answer["end"], answer["label"], answer["score"], strict=True)
+        return [(start - begin, end - begin, label, score) for start, end, label, score in listed if label]
+
+    short = read(ask(model, [row(20, 20)])[0], 20 * len(filler))
+    reached, difference = 0, 0.0
+    for spot in spots.tolist():
+        found = read(ask(model, [row(spot, total - spot)])[0], spot * len(filler))
+        same = [it[:3] for it in found] == [it[:3] for it in short]
+        reached += same
+        if same:
+            difference = max([difference, *(abs(a[3] - b[3]) for a, b in zip(found, short, strict=True))])
+    return reached / len(spots), difference
+
+
+def served_as_predicted(folder: Path, asked: list[Row]) -> float:
+    """The share of rows that the embedded server answers as `keras-ft predict` does."""
+    from keras_ft.serving.background import BackgroundServer
+    from keras_ft.serving.client import Client
+
+    file = folder.parent / "asked.jsonl"
+    file.write_text("".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in asked), encoding="utf-8")
+    command = [sys.executable, "-m", "keras_ft.cli", "predict", str(folder), "--input", str(file), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    predicted = json.loads(done.stdout)["answers"]
+    with BackgroundServer([folder]) as server:
+        client = Client(server.url)
+        served = []
+        for start in range(0, len(asked), BATCH):
+            part = asked[start : start + BATCH]
+            served += client.predict(
+                folder.parent.name, instances=[row if len(row) > 1 else next(iter(row.values())) for row in part]
+            )
+    return float(np.mean([_alike(a, b) for a, b in zip(predicted, served, strict=True)]))
+
+
+def _alike(predicted: Any, served: Any) -> bool:
+    """Equal but for the last digits of scores, and for the padding of lists."""
+    if isinstance(predicted, dict):
+        return all(_alike(value, served[name]) for name, value in predicted.items())
+    if isinstance(predicted, list):
+        return all(_alike(a, b) for a, b in zip(predicted, served, strict=False)) and all(
+            it in ("", -1, -1.0) for it in served[len(predicted) :]
+        )
+    if isinstance(predicted, float):
+        return abs(predicted - served) < 1e-4
+    return predicted == served
+
+
+if __name__ == "__main__":
+    typer.run(main)
