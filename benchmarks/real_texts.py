@@ -4,8 +4,8 @@
 
 Each run is exported and asked through a Session. Of every entity, `text[start:end]` must be whole words of the text
 that do not overlap; of every answer it must be the answer. A sentence is then put at 25 places of a text of 5,000
-words, and must be read as in a text of one window. At last the embedded server must answer 500 rows as `keras-ft
-predict` does.
+words, and must be read as where its window's text is given alone. At last the embedded server must answer 500 rows as
+`keras-ft predict` does.
 """
 
 import json
@@ -48,6 +48,7 @@ def main(
     os.environ["KERAS_BACKEND"], os.environ["TF_CPP_MIN_LOG_LEVEL"] = "tensorflow", "3"
     from keras_ft.export.export import export
     from keras_ft.serving.models.session_model import SessionModel
+    from keras_ft.tasks.model import load_model
 
     rows, bars = [], []
     with tempfile.TemporaryDirectory() as scratch:
@@ -61,7 +62,7 @@ def main(
                 for i, text in enumerate(texts_of(of))
             ]
             found, wrong = places(model, asked)
-            reached, difference = long_texts(model, of, is_qa)
+            reached, difference = long_texts(model, load_model(it / "model"), of, is_qa)
             same = served_as_predicted(Path(folder), asked[:ROWS])
             rows.append(
                 {
@@ -126,32 +127,56 @@ def places(model: Any, asked: list[Row]) -> tuple[int, int]:
     return found, wrong
 
 
-def long_texts(model: Any, language: str, is_qa: bool) -> tuple[float, float]:
-    """The share of places at which a sentence is read as in a short text, and the largest difference of scores."""
+def long_texts(model: Any, trained: Any, language: str, is_qa: bool) -> tuple[float, float]:
+    """The share of places where a sentence gets what it gets in its window alone, and the largest difference of scores.
+
+    The short text beside a long one is what one of the model's windows holds of it, so that both see the same context;
+    of the windows that hold the whole sentence, the one counts whose scores are nearest.
+    """
     filler, sentence = FILLER[language], SENTENCES[language] + (" " if language == "en" else "")
     unit = len(filler.split()) if language == "en" else len(filler)
     total = LONG_WORDS // unit
-    spots = np.linspace(20, total - 20, PLACES).astype(int)
-
-    def row(before: int, behind: int) -> Row:
-        text = filler * before + sentence + filler * behind
-        return {"question": LONG_QUESTIONS[language], "context": text} if is_qa else {"text": text}
-
-    def read(answer: dict[str, Any], begin: int) -> list[tuple]:
-        if is_qa:
-            return [(answer["start"] - begin, answer["end"] - begin, "", float(answer["score"]))]
-        listed = zip(answer["start"], answer["end"], answer["label"], answer["score"], strict=True)
-        return [(start - begin, end - begin, label, score) for start, end, label, score in listed if label]
-
-    short = read(ask(model, [row(20, 20)])[0], 20 * len(filler))
     reached, difference = 0, 0.0
-    for spot in spots.tolist():
-        found = read(ask(model, [row(spot, total - spot)])[0], spot * len(filler))
-        same = [it[:3] for it in found] == [it[:3] for it in short]
-        reached += same
-        if same:
-            difference = max([difference, *(abs(a[3] - b[3]) for a, b in zip(found, short, strict=True))])
-    return reached / len(spots), difference
+    for spot in np.linspace(0, total, PLACES).astype(int).tolist():
+        text = filler * spot + sentence + filler * (total - spot)
+        begin = spot * len(filler)
+        found = read(model, [text], language, is_qa, [begin])[0]
+        parts = windows_with(trained, text, begin, begin + len(sentence.rstrip()), language, is_qa)
+        alone = read(model, [text[a:b] for a, b in parts], language, is_qa, [begin - a for a, _ in parts])
+        same = [it for it in alone if [e[:3] for e in it] == [e[:3] for e in found]]
+        reached += bool(found and same)
+        if found and same:
+            difference = max(
+                difference, min(max(abs(a[3] - b[3]) for a, b in zip(found, it, strict=True)) for it in same)
+            )
+    return reached / PLACES, difference
+
+
+def read(model: Any, texts: list[str], language: str, is_qa: bool, begins: list[int]) -> list[list[tuple]]:
+    """Of each text its entities, or its answer: start and end from where the sentence begins, label, score."""
+    if is_qa:
+        asked = [{"question": LONG_QUESTIONS[language], "context": text} for text in texts]
+        return [
+            [(a["start"] - b, a["end"] - b, "", float(a["score"]))]
+            for a, b in zip(ask(model, asked), begins, strict=True)
+        ]
+    listed = []
+    for answer, begin in zip(ask(model, [{"text": text} for text in texts]), begins, strict=True):
+        fields = zip(answer["start"], answer["end"], answer["label"], answer["score"], strict=True)
+        listed.append([(start - begin, end - begin, label, score) for start, end, label, score in fields if label])
+    return listed
+
+
+def windows_with(trained: Any, text: str, first: int, last: int, language: str, is_qa: bool) -> list[tuple[int, int]]:
+    """Where those of the model's windows begin and end, in characters, that hold a part of a text as a whole."""
+    from keras_ft.text.windows import windows
+
+    tokenizer, task = trained.pretrained.tokenizer, trained.task
+    _, starts, ends = (it.numpy()[0] for it in tokenizer.tokenize_with_offsets([text]))
+    question = len(tokenizer.tokenize([LONG_QUESTIONS[language]]).numpy()[0]) + 1 if is_qa else 0
+    cut = windows([len(starts)], [task.max_length - 2 - question], task.stride)
+    spans = [(starts[a], ends[a + n - 1]) for a, n in zip(cut.start.numpy(), cut.length.numpy(), strict=True)]
+    return [(int(a), int(b)) for a, b in spans if a <= first and last <= b]
 
 
 def served_as_predicted(folder: Path, asked: list[Row]) -> float:
