@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from keras_ft.serving.monitoring import answer_watch
 from keras_ft.serving.models.session_model import SessionModel
+from keras_ft.serving.monitoring import answer_watch
 from keras_ft.serving.monitoring.answer_values import answer_values
 from keras_ft.serving.monitoring.drift import Drift, Window
 from keras_ft.serving.monitoring.metrics import ServerMetrics
