@@ -77,6 +77,95 @@ class Kinds(tf.Module):
             return {"y": tf.math.log(a)}
 
 
+def named(*names):
+    return [tf.TensorSpec([None], tf.string, name=name) for name in names]
+
+
+class Labeler(tf.Module):
+    # The answers of a classifier, of multilabel and of embedding; an index, and relations given by offsets.
+    @tf.function(input_signature=named("text"))
+    def __call__(self, text):
+        length = tf.cast(tf.strings.length(text, "UTF8_CHAR"), tf.float32)
+        labels = tf.tile([["long", "short"]], [tf.size(text), 1])
+        scores = tf.stack([length / 10, 1 - length / 10], 1)
+        return {"label": labels[:, 0], "score": scores[:, 0], "labels": labels, "scores": scores,
+                "predicted": scores > 0.25, "embedding": tf.stack([length, -length, 0 * length], 1),
+                "truncated": length > 8}
+
+    @tf.function(input_signature=[*named("text"), tf.TensorSpec([None], tf.int32, name="k")])
+    def search(self, text, k):
+        wanted = tf.where(k < 0, 3, k)
+        most = tf.reduce_max(wanted)
+        here = tf.range(most) < wanted[:, None]
+        places = tf.broadcast_to(tf.range(most), tf.shape(here))
+        ids = tf.where(here, tf.strings.as_string(places), "")
+        return {"ids": ids, "texts": tf.where(here, text[:, None] + ids, ""),
+                "scores": tf.where(here, 1 / (1 + tf.cast(places, tf.float32)), -1.0), "truncated": k > 8}
+
+    @tf.function(input_signature=[*named("text"), *[tf.TensorSpec([None], tf.int32, name=name) for name in
+                                                    ("head_start", "head_end", "tail_start", "tail_end")]])
+    def spans(self, text, head_start, head_end, tail_start, tail_end):
+        cut = lambda start, end: tf.strings.substr(text, start, end - start, unit="UTF8_CHAR")
+        label = cut(head_start, head_end) + ">" + cut(tail_start, tail_end)
+        one = tf.ones_like(head_start, tf.float32)
+        return {"label": label, "score": one, "labels": label[:, None], "scores": one[:, None], "truncated": one < 0}
+
+
+class Tagger(tf.Module):
+    # Each word is an entity.
+    @tf.function(input_signature=named("text"))
+    def __call__(self, text_):
+        words, starts, ends = text.WhitespaceTokenizer().tokenize_with_offsets(text_)
+        code = lambda offsets: offsets.to_tensor(-1)
+        label = tf.strings.upper(words).to_tensor("")
+        return {"start": code(starts), "end": code(ends), "label": label,
+                "score": tf.where(label == "", 0.0, 1.0), "truncated": words.row_lengths() > 4}
+
+
+class Reader(tf.Module):
+    @tf.function(input_signature=named("question", "context"))
+    def __call__(self, question, context):
+        length = tf.strings.length(question, "UTF8_CHAR")
+        return {"answer": tf.strings.substr(context, 0, length, unit="UTF8_CHAR"), "start": 0 * length, "end": length,
+                "score": tf.cast(length, tf.float32), "no_answer_score": -tf.cast(length, tf.float32),
+                "truncated": length > 8}
+
+
+class Pairs(tf.Module):
+    @tf.function(input_signature=named("text_a", "text_b"))
+    def __call__(self, text_a, text_b):
+        same = tf.cast(text_a == text_b, tf.float32)
+        labels = tf.tile([["same", "other"]], [tf.size(text_a), 1])
+        return {"label": labels[:, 0], "score": same, "labels": labels, "scores": tf.stack([same, 1 - same], 1),
+                "truncated": same < 0}
+
+
+ASKED = [tf.TensorSpec([None], dtype, name=name) for name, dtype in (
+    ("max_new_tokens", tf.int32), ("temperature", tf.float32), ("top_k", tf.int32), ("top_p", tf.float32),
+    ("seed", tf.int32))]
+
+
+class Writer(tf.Module):
+    @tf.function(input_signature=named("prompt"))
+    def __call__(self, prompt):
+        none = tf.zeros_like(tf.strings.length(prompt))
+        return {"text": prompt + "!", "num_tokens": none + 1, "score": tf.cast(none, tf.float32), "truncated": none > 0}
+
+    @tf.function(input_signature=[*named("prompt"), *ASKED])
+    def sample(self, prompt, max_new_tokens, temperature, top_k, top_p, seed):
+        told = tf.strings.join([tf.strings.as_string(max_new_tokens), tf.strings.as_string(temperature, precision=1),
+                                tf.strings.as_string(top_k), tf.strings.as_string(seed)], " ")
+        return {"text": told, "num_tokens": max_new_tokens, "score": top_p, "truncated": seed > 0}
+
+
+class Replier(tf.Module):
+    @tf.function(input_signature=[tf.TensorSpec([None, None], tf.string, name="turns")])
+    def __call__(self, turns):
+        none = tf.zeros_like(tf.strings.length(turns[:, 0]))
+        return {"text": tf.strings.reduce_join(turns, 1, separator="|"), "num_tokens": none,
+                "score": tf.cast(none, tf.float32), "truncated": none > 0}
+
+
 def save_examples(folder):
     # half_plus_two as TF Serving's own test data have it: also asked with tf.Examples, to classify and to regress.
     v1 = tf.compat.v1
@@ -124,12 +213,18 @@ save(Sentiment(), root / "sentiment" / "1")
 kinds = Kinds()
 save(kinds, root / "kinds" / "1", raw=kinds.raw, echo=kinds.echo, total=kinds.total, uneven=kinds.uneven,
      half=kinds.half, checked=kinds.checked)
+labeler, writer = Labeler(), Writer()
+save(labeler, root / "labeler" / "1", search=labeler.search, spans=labeler.spans)
+save(writer, root / "writer" / "1", sample=writer.sample)
+for module in (Tagger(), Reader(), Pairs(), Replier()):
+    save(module, root / type(module).__name__.lower() / "1")
 """
 
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory):
-    """A folder MODELS with half_plus_two/00000123, versions/1 and /2, sentiment/1, kinds/1 and examples/1."""
+    """A folder MODELS with half_plus_two/00000123, versions/1 and /2, sentiment/1, kinds/1 and examples/1, and
+    a model a task: labeler, tagger, reader, pairs, writer and replier."""
     root = tmp_path_factory.mktemp("models")
     # In a process of its own: building leaves variables and functions behind that loading must not find.
     done = subprocess.run([sys.executable, "-c", BUILD, str(root)], capture_output=True, text=True, check=False)
