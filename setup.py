@@ -14,6 +14,7 @@ SERVE = [
 ]
 JAX = ["jax>=0.7"]  # AxisType and the meshes it is for
 DATA = ["tensorflow-datasets>=4.9", "importlib_resources"]  # which its etils needs and does not name
+CLIENT = ["httpx>=0.27", "pandas>=2.2"]
 SEARCH = ["hnswlib>=0.8"]
 WANDB = ["wandb>=0.18"]
 TEST = [
@@ -22,7 +23,7 @@ TEST = [
     "pytest>=8",
     "pytest-xdist>=3.6",
     "hypothesis>=6.100",
-    "httpx>=0.27",
+    *CLIENT,
     "tokenizers>=0.21",
     "sentencepiece>=0.2",
     "seqeval>=1.2.2",
@@ -81,6 +82,7 @@ setup(
     ],
     extras_require={
         "serve": SERVE,
+        "client": CLIENT,
         "jax": JAX,
         "data": DATA,
         "wandb": WANDB,

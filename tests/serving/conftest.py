@@ -126,7 +126,7 @@ class Reader(tf.Module):
     @tf.function(input_signature=named("question", "context"))
     def __call__(self, question, context):
         length = tf.strings.length(question, "UTF8_CHAR")
-        return {"answer": tf.strings.substr(context, 0, length, unit="UTF8_CHAR"), "start": 0 * length, "end": length,
+        return {"answer": tf.strings.substr(context, 0 * length, length, unit="UTF8_CHAR"), "start": 0 * length, "end": length,
                 "score": tf.cast(length, tf.float32), "no_answer_score": -tf.cast(length, tf.float32),
                 "truncated": length > 8}
 

@@ -140,7 +140,11 @@ class AsyncAsking(ABC):
         found: list[Any] = []
         for inputs in chunks(question.inputs, self.batch_size):
             request = Request("predict", model, version, question.signature_name, inputs=inputs)
-            found += question.answers(model, inputs, await self._call(request, deadline))
+            try:
+                outputs = await self._call(request, deadline)
+            except ServingError as error:
+                raise question.refusal(model, error) from None
+            found += question.answers(model, inputs, outputs)
         return found
 
     async def _call(self, request: Request, deadline: Deadline) -> Any:

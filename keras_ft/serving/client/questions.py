@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_ft.errors import RequestError, WorkError
 from keras_ft.serving.client.answers import Answer, Classification, Entity, Hit, Multilabel, Score, Written
+from keras_ft.serving.client.errors import ServingError
 from keras_ft.serving.client.request import Columns
 
 CLASS_FIELDS = ("label", "score", "labels", "scores", "truncated")
@@ -52,6 +53,12 @@ class Question:
             told = f"it has {', '.join(found)}" if found else "it is a single tensor"
             raise WorkError(f"{model} is no model for {self.task}: its answer has no '{missing[0]}'; {told}")
         return self.read(inputs, {name: values(outputs[name]) for name in self.fields})
+
+    def refusal(self, model: str, error: ServingError) -> ServingError:
+        """The error of a request; of a wrong one it also says what was asked, for the model may be of another task."""
+        if error.status != 400:
+            return error
+        return ServingError(400, f"{error.message} ({model} was asked as a model for {self.task})")
 
 
 def classification(texts: Texts) -> Question:

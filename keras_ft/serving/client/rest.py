@@ -125,7 +125,8 @@ class _Connection:
             pieces = []
             while piece := answer.read(PIECE):
                 pieces.append(piece)
-                socket.settimeout(_seconds(deadline))
+                if socket.fileno() >= 0:  # closed with the last piece, where the server wants no other request
+                    socket.settimeout(_seconds(deadline))
             if answer.length:
                 raise http.client.IncompleteRead(b"".join(pieces), answer.length)
             return _HttpAnswer(answer.status, b"".join(pieces), answer.headers["retry-after"])
