@@ -179,7 +179,7 @@ def highest(at: Callable[[float], dict[str, Any]]) -> dict[str, Any]:
                 break
             best, rate = found, rate * growth
         if best is None:
-            sys.exit(f"{FIRST_RATE:g} requests a second are too many")
+            sys.exit(f"{FIRST_RATE:g} requests a second are too many: {at(rate)}")
         rate = best["rate"] * FINER
     return best
 

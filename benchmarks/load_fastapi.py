@@ -51,7 +51,7 @@ class Batcher:
             batch.sort(key=lambda it: len(it[0]))
             labels, scores = self._classify([text for text, _, _ in batch])
             for (_, loop, future), label, score in zip(batch, labels, scores, strict=True):
-                loop.call_soon_threadsafe(future.set_result, (label, score))
+                loop.call_soon_threadsafe(future.set_result, (label, float(score)))
 
 
 def service(classify: Classifier) -> FastAPI:
