@@ -184,6 +184,7 @@ def test_tls_and_keys_guard_both_apis(secured):
         connection.request("POST", ASK[0], ASK[1], headers)
         answer = connection.getresponse()
         assert (answer.status, answer.read() == b'{\n    "predictions": [2.5\n    ]\n}') == (status, status == 200)
+    connection.close()
     request = predict_pb2.PredictRequest()
     request.model_spec.name = "half_plus_two"
     request.inputs["x"].dtype = 1
