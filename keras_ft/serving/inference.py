@@ -2,7 +2,7 @@
 
 import logging
 from concurrent.futures import Executor, Future
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from keras_ft.serving.account import Account, Watcher
 from keras_ft.serving.models.store import Lease
@@ -12,6 +12,7 @@ from keras_ft.serving.status import StatusError, invalid
 _log = logging.getLogger(__name__)
 
 
+@runtime_checkable
 class Queueing(Protocol):
     """A predictor that puts requests together."""
 
@@ -48,16 +49,17 @@ class Inference:
         Raises:
             StatusError: a queue is full.
         """
-        account.answered_by(lease, signature_name or DEFAULT_SIGNATURE, inputs)
+        name = signature_name or DEFAULT_SIGNATURE
+        account.answered_by(lease, name, inputs)
         try:
-            if hasattr(lease.predictor, "submit"):
-                future = lease.predictor.submit(signature_name, inputs, deadline)
+            if isinstance(lease.predictor, Queueing):
+                future = lease.predictor.submit(name, inputs, deadline)
             else:
-                future = self._threads.submit(lease.predictor.predict, signature_name, inputs)
+                future = self._threads.submit(lease.predictor.predict, name, inputs)
         except BaseException:
             lease.release()
             raise
-        future.add_done_callback(lambda done: self._finish(done, lease, account.signature, inputs))
+        future.add_done_callback(lambda done: self._finish(done, lease, name, inputs))
         return future
 
     def _finish(self, done: Future, lease: Lease, signature: str, inputs: Arrays) -> None:
@@ -71,7 +73,7 @@ class Inference:
             lease.release()
 
 
-def signature_of(lease: Lease, signature_name: str, kind: str = "") -> Signature:
+def signature_of(lease: Lease, signature_name: str, kind: str) -> Signature:
     """The signature that a classify or regress request asks for.
 
     Arguments:

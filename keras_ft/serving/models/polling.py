@@ -2,6 +2,7 @@
 
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -54,6 +55,8 @@ class Poller:
                     work()
                 except (KerasFTError, StatusError, OSError) as error:
                     self._tell(" ".join(str(error).split()))
+                except Exception:  # the next look may do better, and no look at all would go unnoticed
+                    self._tell(traceback.format_exc().rstrip())
                 due[work] = time.monotonic() + self._every[work]
 
     def _update(self) -> None:

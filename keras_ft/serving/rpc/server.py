@@ -1,16 +1,20 @@
-"""The gRPC server: the services of `grpc_services` on a port, with limits, API keys and TLS."""
+"""The gRPC server: all services on a port, with limits, API keys and TLS."""
 
 from concurrent.futures import Executor
 from typing import Any
 
 import grpc
+from grpc_health.v1 import health_pb2_grpc
+from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
 
 from keras_ft.serving.account import Watcher
 from keras_ft.serving.api_keys import ApiKeys
 from keras_ft.serving.listeners import port_error
 from keras_ft.serving.models.store import ModelStore
 from keras_ft.serving.options import ServerOptions
-from keras_ft.serving.rpc.services import add_services
+from keras_ft.serving.rpc.health import HealthService
+from keras_ft.serving.rpc.model_management import ModelService
+from keras_ft.serving.rpc.prediction import PredictionService
 
 OPEN_SERVICE = "/grpc.health.v1.Health/"  # asked by those who have no key
 
@@ -35,7 +39,10 @@ async def start_grpc(
             ("grpc.so_reuseport", 0),
         ],
     )
-    add_services(server, store, threads, watcher)
+    prediction = PredictionService(store, threads, watcher)
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(prediction, server)
+    model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(store, threads, watcher), server)
+    health_pb2_grpc.add_HealthServicer_to_server(HealthService(store), server)
     assert options.grpc_port is not None
     host = f"[{options.host}]" if ":" in options.host else options.host
     address = f"{host}:{options.grpc_port}"
