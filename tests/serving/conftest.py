@@ -256,3 +256,14 @@ def http(store):
     from keras_ft.serving.rest.http_app import HttpApp
 
     return TestClient(HttpApp(store, ThreadPoolExecutor(4)))
+
+
+@pytest.fixture(scope="session")
+def predictor_of(store):
+    """Name → the predictor of its latest version, held only while it is looked up: the store outlives all tests."""
+
+    def find(name):
+        with store.lease(name) as lease:
+            return lease.predictor
+
+    return find

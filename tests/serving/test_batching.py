@@ -599,8 +599,8 @@ class Unclosed:
         ("half_plus_two", "pairs", [[[1.0, 2.0]], [[3.0, 4.0], [5.0, 6.0]]]),
     ],
 )
-def test_answers_of_a_real_model_are_those_that_each_request_gets_alone(store, make, name, signature, requests):
-    model = store.lease(name).predictor
+def test_answers_of_a_real_model_are_those_that_each_request_gets_alone(predictor_of, make, name, signature, requests):
+    model = predictor_of(name)
     go = threading.Event()
     real = Unclosed(model, lambda: go.wait(PATIENT))
     predictor = make(real)
@@ -617,8 +617,8 @@ def test_answers_of_a_real_model_are_those_that_each_request_gets_alone(store, m
     assert len(real.calls) < len(inputs)
 
 
-def test_a_real_models_guilty_request_scalars_and_outputs_without_rows(store, make):
-    kinds, two = (make(Unclosed(store.lease(it).predictor), num_batch_threads=2) for it in ("kinds", "half_plus_two"))
+def test_a_real_models_guilty_request_scalars_and_outputs_without_rows(predictor_of, make):
+    kinds, two = (make(Unclosed(predictor_of(it)), num_batch_threads=2) for it in ("kinds", "half_plus_two"))
     assert two.predict("", {"x": np.float32(4.0)})["y"] == 4.0
     requests = {"checked": [1.0, -1.0, 2.0], "total": [1.0, 2.0, 3.0], "uneven": [1.0, 2.0, 3.0]}
     futures = {

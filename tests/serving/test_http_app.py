@@ -126,9 +126,9 @@ def test_a_body_beyond_the_limit_is_refused_also_when_packed(store, threads):
     assert client.post(ASK[0], content=gzip.compress(ASK[1]), headers={"content-encoding": "gzip"}).status_code == 200
 
 
-def test_a_deadline_is_kept(store, threads):
+def test_a_deadline_is_kept(store, predictor_of, threads):
     class Slow:
-        signatures, signature_defs = store.lease("half_plus_two").predictor.signatures, {}
+        signatures, signature_defs = predictor_of("half_plus_two").signatures, {}
 
         def predict(self, signature_name, inputs):
             release.wait(10)

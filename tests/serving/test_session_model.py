@@ -12,8 +12,8 @@ from keras_ft.serving.status import StatusError
 
 
 @pytest.fixture
-def kinds(store):
-    return store.lease("kinds").predictor
+def kinds(predictor_of):
+    return predictor_of("kinds")
 
 
 def write_warm_up(folder, requests):
