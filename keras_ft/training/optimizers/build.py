@@ -16,7 +16,7 @@ EXTRA_RATE = 100.0  # of weights that begin at 0 and are worth whole nats; at an
 
 
 def build_optimizer(settings: TrainSection, model: TaskModel, total_steps: int) -> keras.optimizers.Optimizer:
-    """An optimizer built for a model's trainable variables; biases and layer norms do not decay.
+    """An optimizer built for a model's trainable variables; biases, layer norms and extra weights do not decay.
 
     Args:
         settings: the recipe's `train`.
@@ -36,7 +36,8 @@ def build_optimizer(settings: TrainSection, model: TaskModel, total_steps: int) 
         **options.model_dump(),
     )
     variables = model.trainable_variables
-    optimizer.exclude_from_weight_decay(var_list=[v for v in variables if v.name in NOT_DECAYED])
+    extra = _extra(model)
+    optimizer.exclude_from_weight_decay(var_list=[v for v in variables if v.name in NOT_DECAYED or id(v) in extra])
     scales = rate_scales(model, variables, settings.layer_decay or 1.0)
     if set(scales) != {1.0}:
         optimizer.scale_rates(scales)
@@ -53,8 +54,12 @@ def rate_scales(model: TaskModel, variables: list[Any], decay: float) -> list[fl
     Howard and Ruder 2018, arXiv:1801.06146, section 3.2; Clark et al. 2020, arXiv:2003.10555, appendix B.
     """
     scales = {id(v): decay**depth for depth, group in enumerate(model.variables_by_depth()) for v in group}
-    scales |= {id(v): EXTRA_RATE for v in (model.extra.variables if model.extra else ())}
+    scales |= dict.fromkeys(_extra(model), EXTRA_RATE)
     return [scales.get(id(variable), 1.0) for variable in variables]
+
+
+def _extra(model: TaskModel) -> set[int]:
+    return {id(variable) for variable in (model.extra.variables if model.extra else ())}
 
 
 def _options(settings: TrainSection) -> OptimizerOptions:

@@ -52,13 +52,13 @@ def test_updates_decay_and_averages_are_those_of_keras_step_for_step(name):
 
 
 @EVERY
-def test_biases_and_norms_do_not_decay(name):
-    model = tiny_model()
+def test_biases_norms_and_extra_weights_do_not_decay(name):
+    model = tiny_model(extra={"transitions": (4, 2)})
     optimizer = build_optimizer(settings_of(name, weight_decay=0.5), model, 10)
     before = arrays(model.trainable_variables)
     update(optimizer, model.trainable_variables, [np.zeros_like(array) for array in before])
     for variable, start in zip(model.trainable_variables, before, strict=True):
-        if variable.name in ("bias", "gamma", "beta"):
+        if variable.name in ("bias", "gamma", "beta", "transitions"):
             assert np.array_equal(variable, start), variable.path
         else:
             np.testing.assert_allclose(variable, start * (1 - 0.5 * RATES[name]), rtol=1e-6, err_msg=variable.path)
