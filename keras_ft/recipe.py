@@ -131,7 +131,7 @@ class TrainSection(Section):
     warmup: Annotated[float, Field(ge=0)] = 0.1
     """Below 1 a fraction of all steps, else a number of steps."""
     weight_decay: Annotated[float, Field(ge=0)] | None = None
-    """Decoupled: each step takes this times the learning rate from a weight; biases, layer norms and a field's are left out.
+    """Decoupled: each step takes this times the learning rate from a weight; biases, norms and a field's are left out.
     `null` is the optimizer's own default: 0.01 for `adamw`, `lamb` and `lion`, else 0."""
     layer_decay: Annotated[float, Field(gt=0, le=1)] | None = None
     """Each layer learns at this times the rate of the layer above it, the head at the full one; `null`: all alike."""
