@@ -90,7 +90,7 @@ SETS = {
     "squad": QualitySet(
         "SQuAD 2.0, half", "qa_extractive/squad_v2_devhalf_en", "span_qa",
         ("id", "title", "context", "question", "answers", "is_impossible"),
-        epochs=2, learning_rate=1e-4, max_length=384, compared=("exact_match", "f1"),
+        epochs=3, learning_rate=3e-4, max_length=384, compared=("exact_match", "f1"),
         options={"stride": WINDOW_STRIDE},
     ),
 }  # fmt: skip

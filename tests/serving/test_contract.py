@@ -92,6 +92,9 @@ ERRORS = [
     ("POST", f"{HALF}:predict", "instances = [1, 2]", 400, "JSON Parse error: Invalid value. at offset: 0"),
     ("POST", f"{HALF}:predict", '{"instances": [1.0,]}', 400, "JSON Parse error: Invalid value. at offset: 19"),
     ("POST", f"{HALF}:predict", '{"instances": [1e999]}', 400, "JSON Parse error: Number too big to be stored in double. at offset: 15"),
+    # rapidjson: half a surrogate pair, also where the signature is named and where a pair stands beside it
+    ("POST", "/v1/models/sentiment:predict", '{"instances": ["\\ud83d\\ude00 \\ud83d"]}', 400, "JSON Parse error: The surrogate pair in string is invalid. at offset: 29"),
+    ("POST", "/v1/models/sentiment:predict", '{"signature_name": "\\udc00", "instances": [""]}', 400, "JSON Parse error: The surrogate pair in string is invalid. at offset: 20"),
     ("POST", f"{HALF}:predict", "[1.0]", 400, "JSON Value: [\n    1.0\n] Is not object"),
     # json, FillSignature
     ("POST", f"{HALF}:predict", '{"signature_name": 100}', 400, 'JSON Value: {\n    "signature_name": 100\n} not formatted correctly. \'signature_name\' key must be a string value.'),

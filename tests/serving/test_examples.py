@@ -11,8 +11,8 @@ MODEL = "/v1/models/examples"
 RESULTS = [
     # doc: a list of numbers
     ("regress", '{"signature_name": "regress_x_to_y", "examples": [{"x": 1.0}, {"x": 2.0}]}', '{\n    "results": [2.5, 3.0]\n}'),
-    # json: values may be lists
-    ("regress", '{"signature_name": "regress_x_to_y", "examples": [{"x": [80.0], "extra": [1, 2]}]}', '{\n    "results": [42.0]\n}'),
+    # json: values may be lists; true and false are whole numbers
+    ("regress", '{"signature_name": "regress_x_to_y", "examples": [{"x": [80.0], "extra": [1, 2, true]}]}', '{\n    "results": [42.0]\n}'),
     # doc: a context is common to all examples
     ("regress", '{"signature_name": "regress_x_to_y", "context": {"x2": 1.5}, "examples": [{"x": 1.0}]}', '{\n    "results": [2.5]\n}'),
     # doc: a list of [label, score] pairs an example

@@ -76,5 +76,11 @@ def _add(item: Any, name: str, feature: Any) -> None:
         raise invalid(f"Cannot convert JSON value: {to_text(float(item))} to float without loss of precision.")
     if kind == "int64_list" and item > LARGEST_INT64:
         raise invalid(f"Feature: {name} has uint64 element. Only int64 is supported.")
-    value = base64_bytes(item) if isinstance(item, dict) else encode(item) if isinstance(item, str) else item
-    getattr(feature, kind).value.append(value)
+    getattr(feature, kind).value.append(_VALUE[kind](item))
+
+
+_VALUE = {
+    "bytes_list": lambda item: base64_bytes(item) if isinstance(item, dict) else encode(item),
+    "int64_list": int,  # also of true and false
+    "float_list": float,
+}

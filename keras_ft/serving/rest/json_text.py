@@ -13,6 +13,7 @@ from keras_ft.serving.rest.json_syntax import check
 from keras_ft.serving.status import invalid
 
 _INF = re.compile(r'("(?:[^"\\]|\\.)*")|-NaN|(-?)Inf(?:inity)?')
+_ESCAPE = re.compile(rb"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]|(?P<lone>u[dD][89a-fA-F])|.)", re.DOTALL)
 _WHOLE = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 _quote = json.JSONEncoder(ensure_ascii=False).encode
 
@@ -31,6 +32,8 @@ def parse_object(body: bytes) -> dict[str, Any]:
     try:
         try:
             value = json.loads(text)
+            if any(escape["lone"] for escape in _ESCAPE.finditer(body)):
+                check(body)  # Python reads half a surrogate pair, which no UTF-8 can hold
         except ValueError:
             check(body)
             value = json.loads(_INF.sub(_spelled_out, text))
