@@ -1,6 +1,7 @@
 """`serve`: load models, then answer TF Serving's REST and gRPC APIs until told to stop."""
 
 import asyncio
+import gc
 import json
 import os
 import signal
@@ -82,6 +83,7 @@ def serve(
         )
         threads = ThreadPoolExecutor(THREADS_PER_CORE * (os.cpu_count() or 1), "inference")
         try:
+            _spare_libraries_from_collections()
             store.update()
             running = _Running(store, options, keys, threads, metrics, monitoring.path, poller)
             asyncio.run(_serve(running, listener, ready))
@@ -91,6 +93,15 @@ def serve(
             store.close()
             if metrics is not None:
                 metrics.close()
+
+
+def _spare_libraries_from_collections() -> None:
+    """Import what models need, and freeze it: to collect what a dropped version leaves takes 1 ms then, not 0.4 s."""
+    import tensorflow  # noqa: F401
+    import tensorflow_text  # noqa: F401
+
+    gc.collect()
+    gc.freeze()
 
 
 class _Running(NamedTuple):
