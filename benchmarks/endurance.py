@@ -35,6 +35,7 @@ from typing import Annotated, Any
 import texts
 import typer
 import yaml
+from load import resident
 from load_generator import Connections
 from report import Bar, machine, publish
 
@@ -88,8 +89,7 @@ class Server:
 
     def memory(self) -> float:
         """Resident, in MB."""
-        lines = Path(f"/proc/{self._process.pid}/status").read_text(encoding="utf-8")
-        return int(re.search(r"VmRSS:\s+(\d+)", lines)[1]) / 1024
+        return resident(self._process.pid)
 
     def stop(self, number: int = signal.SIGTERM) -> None:
         """End it by a signal, and wait."""

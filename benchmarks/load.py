@@ -11,10 +11,12 @@ onnx, onnxscript, onnxruntime, fastapi, uvicorn and httptools. Takes about ten m
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -32,17 +34,19 @@ from serving import train
 HERE = Path(__file__).parent
 LATENCY_MS = 200.0
 SECONDS = 8.0
+MOST_GROWTH = 2.0  # % of memory
 FIRST_RATE, STEP, FINER = 40.0, 1.5, 1.1
 OURS = {"keras_ft float32": "float32", "keras_ft bfloat16": "bfloat16"}
 LAST = list(OURS)[-1]  # gets the overload
 LEAST = {"FastAPI, transformers float32": 3.0, "FastAPI, onnxruntime int8": 1.2}
-QUEUE_DELAY = 0.12  # seconds that a request of ours may be expected to wait
+QUEUE_DELAY = 0.1  # seconds that a request of ours may be expected to wait
 Command = list[str | Path]
 
 
 def main(
     torch: Annotated[str, typer.Option(help="a Python that has torch, onnxruntime, fastapi and the rest")],
     run: Annotated[Path | None, typer.Option(help="a finished run on SST-2 with `pooling: pooler`")] = None,
+    only: Annotated[list[str] | None, typer.Option(help="servers, of this file's names")] = None,
     overload: Annotated[float, typer.Option(help="seconds at twice the rate")] = 300.0,
 ) -> None:
     """Measure, print, and write results/load.json."""
@@ -58,23 +62,29 @@ def main(
         }
         best: dict[str, float] = {}
         for name, command in servers(run or trained(), folder, torch).items():
+            if name not in (only or [name]):
+                continue
             path, body = paths(name), bodies[name.split(",")[0].split()[0]]
-            with served(command, path) as url:
-                found = highest(lambda rate, url=url, body=body: load(url, body, rate, SECONDS))
+            with served(command, path) as (url, process):
+                found = highest(lambda rate, url=url, body=body: load(url, body, rate, SECONDS), name)
                 best[name] = found["answers a second"]
                 rows.append({"server": name, "load": "highest", **shown(found)})
                 if name == LAST:
-                    rows += (lines := overloaded(url, body, found["rate"], overload))
-                    bars.append(
-                        Bar(
-                            f"p99 in ms of what is accepted at twice the rate, {overload:g} s",
-                            2 * LATENCY_MS,
-                            lines[0]["p99 ms"],
-                            at_most=True,
-                        )
-                    )
-        ours = best[best_of_ours(best)]
-        bars += [Bar(f"{best_of_ours(best)} ÷ {name}", least, ours / best[name]) for name, least in LEAST.items()]
+                    memory: list[float] = []
+                    rows += (lines := overloaded(url, body, found["rate"], overload, process, memory))
+                    more = f"twice the rate, {overload:g} s"
+                    growth = 100 * (max(memory) / memory[0] - 1)
+                    again = lines[1]["answers a second"] / best[name]
+                    bars += [
+                        Bar(f"{more}: p99 in ms of what is accepted", 2 * LATENCY_MS, lines[0]["p99 ms"], at_most=True),
+                        Bar(f"{more}: % that memory grew after its first tenth", MOST_GROWTH, growth, at_most=True),
+                        Bar("5 s later: answers a second ÷ those of the highest load", 0.95, again),
+                    ]
+        bars += [
+            Bar(f"{best_of_ours(best)} ÷ {name}", least, best[best_of_ours(best)] / best[name])
+            for name, least in LEAST.items()
+            if name in best and set(best) & set(OURS)
+        ]
     publish("load", f"Requests a second at p99 ≤ {LATENCY_MS:g} ms, SST-2, open loop", rows, bars, before)
 
 
@@ -130,8 +140,8 @@ def best_of_ours(best: dict[str, float]) -> str:
 
 
 @contextmanager
-def served(command: Callable[[int], Command], path: str) -> Iterator[str]:
-    """The URL to ask, while the server runs."""
+def served(command: Callable[[int], Command], path: str) -> Iterator[tuple[str, int]]:
+    """The URL to ask and the process, while the server runs."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     environment = {**os.environ, "PYTHONPATH": str(HERE.parent)}
@@ -148,7 +158,7 @@ def served(command: Callable[[int], Command], path: str) -> Iterator[str]:
                 if process.poll() is not None or time.monotonic() > deadline:
                     sys.exit(f"{command(port)} did not start: {process.stderr.read().decode()[-2000:]}")
                 time.sleep(0.2)
-        yield f"http://127.0.0.1:{port}{path}"
+        yield f"http://127.0.0.1:{port}{path}", process.pid
     finally:
         process.terminate()
         process.communicate()
@@ -168,13 +178,19 @@ def is_borne(found: dict[str, Any]) -> bool:
     return set(found["statuses"]) == {"200"} and found["p99 ms"] <= LATENCY_MS
 
 
-def highest(at: Callable[[float], dict[str, Any]]) -> dict[str, Any]:
+def highest(at: Callable[[float], dict[str, Any]], name: str) -> dict[str, Any]:
     """The highest load that is borne, by growing steps and then finer ones; a step may fail twice."""
+
+    def told(rate: float) -> dict[str, Any]:
+        found = at(rate)
+        print(f"{name}, {rate:.0f}/s: p99 {found['p99 ms']:.0f} ms, {found['statuses']}", file=sys.stderr, flush=True)
+        return found
+
     at(FIRST_RATE)  # warm-up
     rate, best = FIRST_RATE, None
     for growth in (STEP, FINER):
         while True:
-            found = next((it for it in (at(rate) for _ in range(2)) if is_borne(it)), None)
+            found = next((it for it in (told(rate) for _ in range(2)) if is_borne(it)), None)
             if found is None:
                 break
             best, rate = found, rate * growth
@@ -184,15 +200,33 @@ def highest(at: Callable[[float], dict[str, Any]]) -> dict[str, Any]:
     return best
 
 
-def overloaded(url: str, bodies: Path, rate: float, seconds: float) -> list[dict[str, Any]]:
-    """Twice the rate, and then the rate again."""
+def overloaded(
+    url: str, bodies: Path, rate: float, seconds: float, process: int, memory: list[float]
+) -> list[dict[str, Any]]:
+    """Twice the rate, and then the rate again; `memory` gets the server's MB after each tenth of the time."""
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(seconds / 10):
+            memory.append(resident(process))
+
+    watching = threading.Thread(target=watch)
+    watching.start()
     twice = load(url, bodies, 2 * rate, seconds)
+    ended.set()
+    watching.join()
     time.sleep(5)
     again = load(url, bodies, rate, SECONDS)
     return [
-        {"server": "", "load": f"twice, {seconds:g} s", **shown(twice)},
+        {"server": "", "load": f"twice, {seconds:g} s", **shown(twice), "MB": memory},
         {"server": "", "load": "5 s later", **shown(again)},
     ]
+
+
+def resident(process: int) -> float:
+    """The memory of a process in MB."""
+    lines = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
+    return int(re.search(r"VmRSS:\s+(\d+)", lines)[1]) / 1024
 
 
 def shown(found: dict[str, Any]) -> dict[str, Any]:

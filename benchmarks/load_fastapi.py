@@ -78,4 +78,6 @@ if __name__ == "__main__":
 
         classify = Model(*arguments)
     classify(["warm up", "a longer text to warm up"])
-    uvicorn.run(service(classify), host="127.0.0.1", port=int(port), log_level="warning", access_log=False)
+    quiet = {"log_level": "warning", "access_log": False}
+    # Longer than any pause of a connection: by default those that rest for 5 seconds are closed.
+    uvicorn.run(service(classify), host="127.0.0.1", port=int(port), timeout_keep_alive=600, **quiet)
