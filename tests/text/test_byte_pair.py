@@ -90,7 +90,7 @@ def test_any_text_equals_the_reference_and_comes_back(vocabulary, tokenizer):
 @pytest.mark.slow
 def test_every_code_point_equals_the_reference_with_real_tokens(gpt2):
     check(gpt2, CODE_POINTS, batch_size=50_000)
-    check(gpt2, [f"a{c}b {c} c" for c in CODE_POINTS], batch_size=50_000)
+    check(gpt2, [f"a{c}b {c} c" for c in CODE_POINTS[:0x3000] + CODE_POINTS[0x3000::7]], batch_size=50_000)
 
 
 @pytest.mark.shared
