@@ -8,8 +8,11 @@ core/basic_manager.cc and core/manager.h, `reader` rapidjson/reader.h and error/
 
 import gzip
 import json
+from pathlib import Path
 
 import pytest
+
+from keras_ft.serving.rest.http_app import OPEN_PATHS
 
 HALF = "/v1/models/half_plus_two"
 KINDS = "/v1/models/kinds"
@@ -269,3 +272,16 @@ def test_text_goes_in_and_labels_come_out(http):
     assert (good["label"], good["labels"], good["truncated"]) == ("good", ["good", "mixed", "bad"], False)
     assert (bad["label"], bad["labels"], bad["truncated"]) == ("bad", ["bad", "mixed", "good"], True)
     assert good["score"] == good["scores"][0] == pytest.approx(0.665241, abs=1e-6)
+
+
+def test_the_openapi_document_names_what_is_answered(http):
+    """Every operation exists: with an unknown model it gets no "Malformed request" and no page that is not there."""
+    document = json.loads((Path(__file__).resolve().parents[2] / "docs" / "openapi.json").read_text(encoding="utf-8"))
+    served = [it for it in document["paths"].items() if it[0].startswith("/v1/") or it[0] in OPEN_PATHS]
+    assert len(served) == 16
+    for path, operations in served:
+        for method in operations:
+            target = path.format(model="nobody", version=1, label="stable")
+            answer = http.request(method.upper(), target, content="{}" if method == "post" else None)
+            assert str(answer.status_code) in operations[method]["responses"], (target, answer.text)
+            assert "Malformed" not in answer.text
