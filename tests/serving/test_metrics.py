@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from keras_ft.errors import RequestError
 from keras_ft.serving.monitoring.file import DEFAULT_PATH, Monitoring, read_monitoring
 from keras_ft.serving.monitoring.metrics import ServerMetrics
-from keras_ft.serving.monitoring.observed import ObservedPredictor
+from keras_ft.serving.monitoring.observed import ObservedPredictor, byte_lengths
 from keras_ft.serving.monitoring.tf_serving_metrics import Sampler, exponential
 
 # What TF Serving printed for one sample of 340650 in a histogram of Exponential(10, 1.8, 33).
@@ -189,6 +189,18 @@ def test_a_predictor_without_batching_reports_each_run(metrics):
     assert value(metrics, "keras_ft_padding_ratio", model_name="tiny") == pytest.approx(1 - 12 / 18)
     predictor.close()
     assert inner.closed
+
+
+def test_a_request_without_rows_is_a_batch_of_none(metrics):
+    observer = metrics.observer("tiny")
+    inputs = {"text": np.zeros((0,), object), "turns": np.zeros((0, 3), object)}
+    assert byte_lengths(inputs) == []
+    observer.batch("serving_default", 0, 1, [0.001], 0.01, byte_lengths(inputs))
+    metrics.answered("tiny", 1, "/models/tiny/1", "serving_default", inputs, {"label": np.zeros((0,), object)})
+    labels = {"model_name": "tiny", "signature": "serving_default"}
+    assert value(metrics, "keras_ft_run_seconds_count", **labels) == 1
+    assert value(metrics, "keras_ft_batch_rows_sum", **labels) == 0
+    assert byte_lengths({"turns": np.array([[b"a", b"bc"], [b"", b"d"]], object)}) == [3, 1]
 
 
 def test_queued_rows_are_read_when_metrics_are(metrics):

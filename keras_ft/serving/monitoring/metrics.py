@@ -20,6 +20,7 @@ import numpy as np
 
 from keras_ft.serving.monitoring.answer_watch import ROWS_AT_ONCE, Answered, AnswerWatch, Version
 from keras_ft.serving.monitoring.batch_metrics import BatchMetrics
+from keras_ft.serving.monitoring.observed import rows_of_texts
 from keras_ft.serving.monitoring.series import DriftCollector, Series
 from keras_ft.serving.monitoring.text_values import Row, characters_of
 from keras_ft.serving.monitoring.tf_serving_metrics import TFServingMetrics
@@ -169,10 +170,8 @@ class ServerMetrics:
         """
         if (model, version) not in self._served:
             return
-        texts: dict[str, list[Row]] = {
-            name: it.reshape(len(it), -1).tolist() for name, it in inputs.items() if it.dtype == object and it.ndim
-        }
-        if not texts:
+        texts: dict[str, list[Row]] = rows_of_texts(inputs)
+        if not any(texts.values()):
             return
         characters = [sum(map(characters_of, rows)) for rows in zip(*texts.values(), strict=False)]
         self.series.characters.labels(model).inc(sum(characters))

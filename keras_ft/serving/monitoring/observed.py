@@ -1,5 +1,6 @@
 """A predictor that reports each of its runs, for a server that does not batch."""
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
@@ -71,8 +72,14 @@ class ObservedPredictor:
 
 def byte_lengths(inputs: Mapping[str, np.ndarray]) -> list[int]:
     """Bytes of each row's texts, over all inputs that are strings; nothing where none is."""
-    texts = [it.reshape(len(it), -1).tolist() for it in inputs.values() if it.dtype == object and it.ndim]
+    texts = rows_of_texts(inputs).values()
     return [sum(len(text) for row in rows for text in row) for rows in zip(*texts, strict=False)]
+
+
+def rows_of_texts(inputs: Mapping[str, np.ndarray]) -> dict[str, list[list[bytes]]]:
+    """Of each input that is strings, its rows: a list of all strings of a row."""
+    strings = {name: it for name, it in inputs.items() if it.dtype == object and it.ndim}
+    return {name: it.reshape(len(it), math.prod(it.shape[1:])).tolist() for name, it in strings.items()}
 
 
 def row_count(inputs: Mapping[str, np.ndarray]) -> int:
