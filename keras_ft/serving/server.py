@@ -172,7 +172,7 @@ def _front(parameters: BatchingParameters | None, metrics: Any) -> Callable[[Mod
         observer = None if metrics is None else metrics.observer(version.name, parameters.thread_pool_name)
         queue = BatchingPredictor(predictor, parameters, observer)
         if metrics is not None:
-            metrics.queued(version.name, lambda: queue.queued_rows)
+            metrics.queued(version.name, version.version, lambda: queue.queued_rows)
         return queue
 
     return front

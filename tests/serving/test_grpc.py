@@ -6,6 +6,7 @@ import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
+from google.protobuf import text_format
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -24,6 +25,7 @@ from tensorflow_serving.apis import (
 from tensorflow_serving.config import model_server_config_pb2
 
 from keras_ft.serving.background import BackgroundServer
+from keras_ft.serving.rpc.tensor_protos import to_proto
 
 NAMES = ("half_plus_two", "sentiment", "kinds", "examples")
 
@@ -99,6 +101,49 @@ def test_predict_takes_and_gives_named_tensors_of_every_kind(predict):
     assert predict("kinds", "half", a=np.float32([1.5]))["y"].dtype == np.float16
     assert predict("kinds", "raw", text_=[b"\xff\x00"])["echo_bytes"].tolist() == [b"\xff\x00"]
     assert sorted(predict("kinds", output_filter=["sum"], a=np.float32([1]), b=np.int32([2]))) == ["sum"]
+
+
+RECORDED = (  # what TF Serving's Python client sends: half_plus_two, serving_default, x = [1, 2, 5]
+    "0a200a0d68616c665f706c75735f74776f1a0f73657276696e675f64656661756c74"
+    "121b0a017812160801120412020803220c0000803f000000400000a040"
+)
+ANSWER = """
+outputs { key: "y" value { dtype: DT_FLOAT tensor_shape { dim { size: 3 } } float_val: [2.5, 3, 4.5] } }
+model_spec { name: "half_plus_two" version { value: 123 } signature_name: "serving_default" }
+"""
+
+
+def test_a_recorded_predict_call_is_answered_to_the_last_field(channel):
+    raw = channel.unary_unary("/tensorflow.serving.PredictionService/Predict")  # bytes in and out
+    found = predict_pb2.PredictResponse.FromString(raw(bytes.fromhex(RECORDED), timeout=20))
+    assert found == text_format.Parse(ANSWER, predict_pb2.PredictResponse())
+
+
+@pytest.mark.parametrize(
+    ("array", "field"),
+    [
+        (np.float32([[1, 2], [3, 4]]), "float_val"),
+        (np.float32(3), "float_val"),
+        (np.zeros((0, 3), np.float32), "float_val"),
+        (np.float64([1e300]), "double_val"),
+        (np.array([b"a", b"\xff"], object), "string_val"),
+        (np.array(["é"]), "string_val"),
+        (np.float16([1.5, -2]), "half_val"),
+        (np.array([1.5, -3], tf.bfloat16.as_numpy_dtype), "half_val"),
+        (np.array([True, False]), "bool_val"),
+        (np.int8([-3]), "int_val"),
+        (np.uint8([250]), "int_val"),
+        (np.int64([2**62]), "int64_val"),
+        (np.uint64([2**63]), "uint64_val"),
+    ],
+)
+def test_values_lie_in_the_field_of_their_type(array, field):
+    proto = to_proto(array)
+    assert len(getattr(proto, field)) == array.size
+    assert not proto.tensor_content
+    found = tf.make_ndarray(proto)
+    assert found.shape == array.shape
+    assert found.tolist() == (np.char.encode(array) if array.dtype.kind == "U" else array).tolist()
 
 
 @pytest.mark.parametrize(

@@ -205,9 +205,13 @@ def test_a_request_without_rows_is_a_batch_of_none(metrics):
 
 def test_queued_rows_are_read_when_metrics_are(metrics):
     waiting = [5]
-    metrics.queued("tiny", lambda: waiting[0])
+    metrics.queued("tiny", 1, lambda: waiting[0])
     assert value(metrics, "keras_ft_queued_rows", model_name="tiny") == 5
     waiting[0] = 9
+    assert value(metrics, "keras_ft_queued_rows", model_name="tiny") == 9
+    metrics.queued("tiny", 2, lambda: 3)
+    assert value(metrics, "keras_ft_queued_rows", model_name="tiny") == 12
+    metrics.unloaded("tiny", 2)
     assert value(metrics, "keras_ft_queued_rows", model_name="tiny") == 9
     waiting.clear()  # a batcher that is gone must not take the page with it
     assert math.isnan(value(metrics, "keras_ft_queued_rows", model_name="tiny"))
@@ -249,7 +253,7 @@ def test_version_swaps_leave_memory_flat(metrics):
 def test_a_model_that_went_takes_its_series_with_it(metrics):
     predicted(metrics)
     metrics.observer("tiny").batch("serving_default", 1, 1, [0.1], 0.1, [3])
-    metrics.queued("tiny", lambda: 1)
+    metrics.queued("tiny", 1, lambda: 1)
     metrics.unloaded("tiny", 1)
     for version in (1, 2):
         metrics.loaded("other", version, 0.1, f"/models/other/{version}")

@@ -47,6 +47,7 @@ class ServerMetrics:
         self.series.registry.register(DriftCollector(self.watch))
         self._lock = threading.Lock()
         self._served: dict[Version, str] = {}  # version → its folder
+        self._queues: dict[Version, Callable[[], int]] = {}
         self._signatures: dict[str, set[str]] = {}  # model → signatures that it has
         self._unloaded: deque[tuple[Version, str]] = deque()
 
@@ -92,6 +93,7 @@ class ServerMetrics:
         """A version is served no longer. Its drift goes at once, its counts when two more versions went."""
         with self._lock:
             path = self._served.pop((model, version), "")
+            self._queues.pop((model, version), None)
             if not any(name == model for name, _ in self._served):
                 self._signatures.pop(model, None)
         self.watch.forget((model, version))
@@ -141,12 +143,16 @@ class ServerMetrics:
         """
         return BatchMetrics(self.series, self.tf_serving, model, thread_pool_name)
 
-    def queued(self, model: str, read: Callable[[], int]) -> None:
-        """Show how many rows wait, read when the metrics are; a model's later `read` stands in for its earlier."""
+    def queued(self, model: str, version: int, read: Callable[[], int]) -> None:
+        """Show how many rows wait for a version until it is unloaded; read with the metrics, added up by model."""
+        with self._lock:
+            self._queues[model, version] = read
 
         def value() -> float:
+            with self._lock:
+                reads = [read for (name, _), read in self._queues.items() if name == model]
             try:
-                return float(read())
+                return float(sum(read() for read in reads))
             except Exception:  # of a batcher that was closed
                 return math.nan
 

@@ -38,7 +38,34 @@ def to_array(proto: Any, name: str) -> np.ndarray:
 
 
 def to_proto(array: np.ndarray) -> Any:
-    """The `TensorProto` of an output."""
-    import tensorflow as tf
+    """The `TensorProto` of an array: its values in the field of its type, where clients in other languages read them.
 
-    return tf.make_tensor_proto(array, shape=array.shape)
+    So TF Serving answers by default; `tf.make_tensor_proto` would put the bytes of numbers into `tensor_content`.
+    """
+    import tensorflow as tf
+    from tensorflow.core.framework.tensor_pb2 import TensorProto
+
+    dtype = tf.as_dtype(array.dtype)
+    field = _FIELDS.get(dtype.name)
+    if field is None:
+        return tf.make_tensor_proto(array, shape=array.shape)
+    proto = TensorProto(dtype=dtype.as_datatype_enum)
+    proto.tensor_shape.SetInParent()  # of a scalar, too
+    for size in array.shape:
+        proto.tensor_shape.dim.add(size=size)
+    values = np.ravel(array.view(np.uint16) if field == "half_val" else array).tolist()
+    getattr(proto, field).extend(map(tf.compat.as_bytes, values) if field == "string_val" else values)
+    return proto
+
+
+_FIELDS = {
+    "float32": "float_val",
+    "float64": "double_val",
+    **dict.fromkeys(("int32", "int16", "int8", "uint16", "uint8"), "int_val"),
+    "int64": "int64_val",
+    "bool": "bool_val",
+    "string": "string_val",
+    **dict.fromkeys(("float16", "bfloat16"), "half_val"),
+    "uint32": "uint32_val",
+    "uint64": "uint64_val",
+}
