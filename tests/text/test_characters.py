@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from bert_reference import differing_lines, reference
+from code_points import CODE_POINTS
 
 from keras_ft.text import characters
 from keras_ft.text.characters import ISOLATED, SPACE, WORD, CharacterTable, Normalizer, Variant
 from keras_ft.text.wordpiece import WordPieceTokenizer
 
-CODE_POINTS = [chr(c) for c in range(0x110000) if not 0xD800 <= c < 0xE000]
 # Code points whose ids or offsets differ from the reference's. None.
 EXCEPTIONS: set[str] = set()
 

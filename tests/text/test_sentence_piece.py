@@ -7,6 +7,7 @@ import sentencepiece
 import tensorflow as tf
 from bert_reference import differing_lines, traced
 from byte_pair_reference import PIECES, real_texts
+from code_points import CODE_POINTS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sentence_piece_reference import reference
@@ -24,7 +25,6 @@ from tests.tiny import SENTENCES
 from tests.tiny_encoders import ALBERT_PIECES, learn_pieces
 
 DELETED = {"\0", "\x01", "\x1c", "\x7f"}
-CODE_POINTS = [chr(i) for i in range(0x110000) if not 0xD800 <= i < 0xE000]
 ODD = [
     *PIECES,
     "½",

@@ -3,6 +3,7 @@
 Follows tensorflow_serving/util/json_tensor.cc.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -79,7 +80,7 @@ def _add(item: Any, name: str, feature: Any) -> None:
     getattr(feature, kind).value.append(_VALUE[kind](item))
 
 
-_VALUE = {
+_VALUE: dict[str, Callable[[Any], Any]] = {
     "bytes_list": lambda item: base64_bytes(item) if isinstance(item, dict) else encode(item),
     "int64_list": int,  # also of true and false
     "float_list": float,
