@@ -31,8 +31,8 @@ TEXTS = {  # language: folder and column
 }
 QUESTIONS = {"en": ["Who is it about?", "What happened?"], "zh": ["这是关于谁的？", "发生了什么？"]}
 FILLER = {"en": "It rained all day and nobody went out to see the garden. ", "zh": "那一天一直下雨，没有人出去看花园。"}
-SENTENCES = {"en": "Angela Merkel visited Microsoft in Paris.", "zh": "马云昨天在北京大学发表演讲。"}
-LONG_QUESTIONS = {"en": "Who visited Microsoft?", "zh": "谁在北京大学发表演讲？"}
+SENTENCES = {"en": "Angela Merkel visited Microsoft in Paris.", "zh": "阿里巴巴的马云来到北京。"}
+LONG_QUESTIONS = {"en": "Who visited Microsoft?", "zh": "谁来到北京？"}
 COUNT, PLACES, LONG_WORDS, ROWS, BATCH = 5000, 25, 5000, 500, 32
 MOST_DIFFERENCE = 1e-3
 
@@ -153,17 +153,18 @@ def long_texts(model: Any, trained: Any, language: str, is_qa: bool) -> tuple[fl
 
 
 def read(model: Any, texts: list[str], language: str, is_qa: bool, begins: list[int]) -> list[list[tuple]]:
-    """Of each text its entities, or its answer: start and end from where the sentence begins, label, score."""
+    """Of each text the entities in the sentence, or the answer: start and end from where it begins, label, score."""
     if is_qa:
         asked = [{"question": LONG_QUESTIONS[language], "context": text} for text in texts]
         return [
             [(a["start"] - b, a["end"] - b, "", float(a["score"]))]
             for a, b in zip(ask(model, asked), begins, strict=True)
         ]
-    listed = []
+    listed, length = [], len(SENTENCES[language])
     for answer, begin in zip(ask(model, [{"text": text} for text in texts]), begins, strict=True):
         fields = zip(answer["start"], answer["end"], answer["label"], answer["score"], strict=True)
-        listed.append([(start - begin, end - begin, label, score) for start, end, label, score in fields if label])
+        placed = [(start - begin, end - begin, label, score) for start, end, label, score in fields if label]
+        listed.append([it for it in placed if it[0] >= 0 and it[1] <= length])
     return listed
 
 
