@@ -11,7 +11,6 @@ onnx, onnxscript, onnxruntime, fastapi, uvicorn and httptools. Takes about ten m
 
 import json
 import os
-import re
 import socket
 import subprocess
 import sys
@@ -27,6 +26,7 @@ from typing import Annotated, Any
 
 import texts
 import typer
+from asker import resident
 from report import RESULTS, Bar, machine, publish
 
 from serving import train
@@ -70,8 +70,8 @@ def main(
                 best[name] = found["answers a second"]
                 rows.append({"server": name, "load": "highest", **shown(found)})
                 if name == LAST:
-                    memory: list[float] = []
-                    rows += (lines := overloaded(url, body, found["rate"], overload, process, memory))
+                    rows += (lines := overloaded(url, body, found["rate"], overload, process))
+                    memory = lines[0]["MB"]
                     more = f"twice the rate, {overload:g} s"
                     growth = 100 * (max(memory) / memory[0] - 1)
                     again = lines[1]["answers a second"] / best[name]
@@ -200,11 +200,9 @@ def highest(at: Callable[[float], dict[str, Any]], name: str) -> dict[str, Any]:
     return best
 
 
-def overloaded(
-    url: str, bodies: Path, rate: float, seconds: float, process: int, memory: list[float]
-) -> list[dict[str, Any]]:
-    """Twice the rate, and then the rate again; `memory` gets the server's MB after each tenth of the time."""
-    ended = threading.Event()
+def overloaded(url: str, bodies: Path, rate: float, seconds: float, process: int) -> list[dict[str, Any]]:
+    """Twice the rate, with the server's MB after each tenth of the time, and then the rate again."""
+    ended, memory = threading.Event(), []
 
     def watch() -> None:
         while not ended.wait(seconds / 10):
@@ -221,12 +219,6 @@ def overloaded(
         {"server": "", "load": f"twice, {seconds:g} s", **shown(twice), "MB": memory},
         {"server": "", "load": "5 s later", **shown(again)},
     ]
-
-
-def resident(process: int) -> float:
-    """The memory of a process in MB."""
-    lines = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
-    return int(re.search(r"VmRSS:\s+(\d+)", lines)[1]) / 1024
 
 
 def shown(found: dict[str, Any]) -> dict[str, Any]:
