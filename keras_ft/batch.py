@@ -12,7 +12,7 @@ Heads and losses see neither: they get `(tokens, hidden)` and call `first` or `m
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from keras import ops
@@ -20,6 +20,7 @@ from keras import ops
 from keras_ft.batch_fields import FIELDS, TOKEN_FIELDS, Axis
 
 Tensor = Any
+SIZE_STEP = 8
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,20 @@ class TokenBatch:
             features=dict(features or {}),
         )
 
+    def in_few_shapes(self) -> "TokenBatch":
+        """The batch as layers see it at inference: as many tokens as a multiple of `SIZE_STEP`, and rows as long.
+
+        oneDNN makes a kernel for each shape it meets, and keeps it: a server that met every count of tokens would grow
+        for days. What fills the tokens up are copies of the last one behind it, which no other token sees; rows laid
+        out already have their shape.
+        """
+        if self.num_rows is not None:
+            return self
+        tokens = ops.shape(self.ids)[0]
+        kept = ops.minimum(ops.arange(_rounded_up(tokens), dtype="int32"), tokens - 1)
+        fields = {name: ops.take(getattr(self, name), kept, axis=0) for name in TOKEN_FIELDS}
+        return replace(self, **fields, longest=_rounded_up(self.longest))
+
     def to_rows(self, values: Tensor) -> Tensor:
         """`(tokens, …)` → `(sequences, longest, …)` or `(num_rows, row_length, …)`; places without a token are 0."""
         slots = ops.shape(values)[1:]
@@ -201,3 +216,7 @@ class TokenBatch:
         if self.num_rows is None:
             return ops.segment_sum(values, self.sequence, num_segments=self.num_sequences)
         return ops.segment_sum(values, self.sequence, num_segments=self.num_sequences + 1)[:-1]  # without filler
+
+
+def _rounded_up(size: Any) -> Any:
+    return (size + SIZE_STEP - 1) // SIZE_STEP * SIZE_STEP

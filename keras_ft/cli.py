@@ -16,6 +16,7 @@ import typer
 from keras_ft import __version__, shown
 from keras_ft.backend import use_backend
 from keras_ft.errors import KerasFTError
+from keras_ft.startup import start_quickly
 
 app = typer.Typer(
     name="keras-ft",
@@ -40,6 +41,7 @@ def main() -> None:
     """Run a verb; an error of ours is one line on stderr and its exit code."""
     # Imports and tracing make millions of objects that stay; looking through them every 700 takes an eighth of the time
     gc.set_threshold(100_000, 10, 10)
+    start_quickly()
     use_backend("tensorflow")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     debug = "--debug" in sys.argv

@@ -1,6 +1,7 @@
 """What every test can use: the shared data sets, where they are present."""
 
 import gc
+import json
 import os
 from pathlib import Path
 
@@ -44,6 +45,36 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     return SHARED_DATA
+
+
+@pytest.fixture(scope="session", autouse=True)
+def checked_here():
+    """`verify` checks an export in this process, since starting another takes most of its time; see `checked_apart`."""
+    from keras_ft.errors import WorkError
+    from keras_ft.export import verify
+
+    def check(folder: Path, requests: dict) -> dict:
+        from keras_ft.export import session_check
+
+        try:
+            return json.loads(json.dumps(session_check.check(str(folder), requests)))
+        except Exception as error:
+            raise WorkError(f"{folder} does not run through a Session: {error!r}") from error
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(verify, "_run_session", check)
+        yield patch
+
+
+@pytest.fixture
+def checked_apart(checked_here):
+    """`verify` as users have it, in a process of its own."""
+    from keras_ft.export import verify
+
+    here = verify._run_session
+    checked_here.undo()
+    yield
+    checked_here.setattr(verify, "_run_session", here)
 
 
 @pytest.fixture

@@ -2,7 +2,8 @@ import keras
 import numpy as np
 import pytest
 
-from keras_ft.batch import FIELDS, TokenBatch
+from keras_ft.batch import FIELDS, SIZE_STEP, TokenBatch
+from keras_ft.batch_fields import TOKEN_FIELDS
 
 LENGTHS = [3, 1, 5, 2]
 
@@ -107,3 +108,21 @@ def test_in_rows_a_query_sees_its_own_sequence_alone(in_rows):
 def test_in_rows_features_of_tokens_lie_as_the_tokens_do(in_rows):
     assert np.array_equal(np.array(in_rows.features["mark"]), 10 * np.array(in_rows.ids))
     assert in_rows.features["pair"].shape == (5, 2)
+
+
+@pytest.mark.parametrize("lengths", [[3, 1, 5, 2], [8], [1], [], [9, 16, 7]])
+def test_layers_meet_sizes_in_steps_and_tokens_see_what_they_saw(lengths):
+    plain = TokenBatch.from_lengths(np.arange(sum(lengths), dtype="int32"), np.array(lengths, "int32"))
+    batch = plain.in_few_shapes()
+    tokens, longest = len(np.array(batch.ids)), int(batch.longest)
+    assert tokens % SIZE_STEP == longest % SIZE_STEP == 0
+    assert 0 <= tokens - sum(lengths) < SIZE_STEP
+    assert np.array_equal(np.array(batch.ids)[: sum(lengths)], np.array(plain.ids))
+    assert np.array(batch.attention_mask()).sum(axis=(1, 2, 3)).tolist() == lengths
+
+
+def test_rows_keep_their_shape():
+    tokens = {name: np.zeros((2, 5), "int32") for name in TOKEN_FIELDS}
+    others = {name: np.zeros(2, "int32") for name in FIELDS if name not in TOKEN_FIELDS}
+    rows = TokenBatch.from_tensors({**tokens, **others}, {})
+    assert rows.in_few_shapes() is rows

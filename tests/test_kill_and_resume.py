@@ -26,7 +26,7 @@ def benchmark(monkeypatch):
 @pytest.mark.slow
 def test_a_run_killed_twice_ends_as_one_never_killed_bit_for_bit(tmp_path, benchmark):
     recipe = write_recipe(
-        tmp_path, train="{steps: 300, batch_size: 8, checkpoint: {every: 5 steps}}", logging="{every: 1}"
+        tmp_path, train="{steps: 120, batch_size: 8, checkpoint: {every: 5 steps}}", logging="{every: 1}"
     )
     rows = benchmark.kill_and_resume(recipe, tmp_path, "tensorflow", [33, 71])
     assert [row["killed at"] for row in rows][-1] == "finished"

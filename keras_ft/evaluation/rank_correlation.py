@@ -1,7 +1,6 @@
 """Correlations of numbers where each example counts with a weight, as resamples want them."""
 
 import numpy as np
-from scipy.stats import rankdata
 
 
 def weighted_correlations(one: np.ndarray, other: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
@@ -24,7 +23,7 @@ def weighted_correlations(one: np.ndarray, other: np.ndarray, weights: np.ndarra
 
 def _ranks(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """The mean rank of each value where example i is there `weights[r, i]` times: `(resamples, examples)`."""
-    place = rankdata(values, method="dense").astype(np.int64) - 1  # (examples,) among the different values
+    _, place = np.unique(values, return_inverse=True)  # (examples,) among the different values
     order = np.argsort(place, kind="stable")
     starts = np.flatnonzero(np.diff(place[order], prepend=-1))
     there = np.add.reduceat(weights[:, order], starts, axis=1)  # (resamples, values)

@@ -95,15 +95,35 @@ def copy_reference(model: Path, version: Path, top_k: int | None) -> None:
     Raises:
         RequestError: the file is damaged.
     """
-    try:
-        reference = Reference.read(model / FILE)
-    except ValueError:
-        raise RequestError(f"{model / FILE} is damaged; delete it, and the export knows no drift") from None
+    reference = _read(model)
     if reference is None:
         return
     if top_k is not None and reference.task == "multilabel":
         reference = replace(reference, of={name: bins for name, bins in reference.of.items() if name != "label"})
     reference.write(version / REFERENCE_FILE)
+
+
+def copy_text_reference(model: Path, version: Path, task: str) -> None:
+    """Put what a run's reference knows of texts into an export that answers the same texts with something else.
+
+    Args:
+        model: the run's `model/`.
+        version: the SavedModel's folder, with `assets.extra/`.
+        task: the name of what the export answers.
+
+    Raises:
+        RequestError: the file is damaged.
+    """
+    reference = _read(model)
+    if reference is not None and "characters" in reference.of:
+        replace(reference, task=task, of={"characters": reference.of["characters"]}).write(version / REFERENCE_FILE)
+
+
+def _read(model: Path) -> Reference | None:
+    try:
+        return Reference.read(model / FILE)
+    except ValueError:
+        raise RequestError(f"{model / FILE} is damaged; delete it, and the export knows no drift") from None
 
 
 def _row(values: tuple[Any, ...]) -> list[bytes]:

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from keras_ft.errors import RequestError
 from keras_ft.evaluation.predictor import answer_texts
+from keras_ft.evaluation.reference import copy_text_reference
 from keras_ft.export.expected import as_json, joined
 from keras_ft.export.export import check_dtype, export
 from keras_ft.export.saved_model import ServedModel, save, write_assets
@@ -91,6 +92,7 @@ def export_joined(
             save(JoinedModel(tagger, relation, dtype, max_pairs, Path(scratch)), folder)
         samples = read_samples(source.model, tagger.task)
         write_warmup_requests(folder, model_name, tagger.task, samples)
+        copy_text_reference(source.model, folder, SIGNATURE)
         columns = joined(samples, hard_requests(tagger.task))
         answers = as_json(TriplePredictor(tagger, relation, dtype, max_pairs)(columns["text"]))
         names = ("serving_default", SIGNATURE)

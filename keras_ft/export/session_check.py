@@ -13,6 +13,7 @@ import time
 
 if __name__ == "__main__":
     gc.disable()  # it would look through what TensorFlow's import makes, again and again; this process soon ends
+    sys.modules.update(dict.fromkeys(("sklearn", "matplotlib", "pandas", "IPython", "jax")))  # nor would it need them
 
 import numpy as np
 import tensorflow as tf

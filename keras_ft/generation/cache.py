@@ -52,10 +52,10 @@ def read_prompts(view: GPT2View, ids: tf.RaggedTensor) -> tuple[tf.Tensor, Cache
 
     Returns:
         The hidden state of each prompt's last token, `(rows, hidden)` behind the final norm, and the cache, with room
-        for the longest prompt.
+        for the longest prompt at least.
     """
     lengths = tf.cast(ids.row_lengths(), tf.int32)
-    batch = TokenBatch.from_lengths(ids.values, lengths)
+    batch = TokenBatch.from_lengths(ids.values, lengths).in_few_shapes()
     last = batch.first_token + lengths - 1  # (rows,)
     hidden = embed(_read(view), batch.ids, batch.positions)  # (tokens, hidden)
     layout = HeadLayout.of(batch, view.num_heads, hidden.dtype, causal=True)

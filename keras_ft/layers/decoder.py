@@ -31,6 +31,9 @@ def decode(view: GPT2View, batch: TokenBatch, rate: float = 0.0, key: Key | None
     Returns:
         `(tokens, hidden)` in the view's type, behind the final norm.
     """
+    tokens = ops.shape(batch.ids)[0]
+    if key is None:
+        batch = batch.in_few_shapes()
     hidden = dropout(embed(view, batch.ids, batch.positions), rate, key_of_site(key, 0))  # (tokens, hidden)
     layout = HeadLayout.of(batch, view.num_heads, hidden.dtype, causal=True)
     for number, layer in enumerate(view.layers):
@@ -40,7 +43,7 @@ def decode(view: GPT2View, batch: TokenBatch, rate: float = 0.0, key: Key | None
             return _decode_layer(view, layer, hidden, layout, rate, site)
 
         hidden = recomputed(step, layer, hidden) if view.recompute else step(layer, hidden)
-    return norm_last(view, hidden)
+    return norm_last(view, hidden[:tokens] if key is None else hidden)
 
 
 def embed(view: GPT2View, ids: Tensor, positions: Tensor) -> Tensor:

@@ -32,6 +32,9 @@ def encode(view: EncoderView, batch: TokenBatch, rate: float = 0.0, key: Key | N
         `(tokens, hidden)` in the view's type.
     """
     dtype = view.embeddings_norm[0].dtype
+    tokens = ops.shape(batch.ids)[0]
+    if key is None:
+        batch = batch.in_few_shapes()
     hidden = _embed(view, batch, dtype, rate, key)  # (tokens, hidden)
     layout = HeadLayout.of(batch, view.num_heads, dtype)
     for number, layer in enumerate(view.layers[index] for index in view.order):
@@ -41,7 +44,7 @@ def encode(view: EncoderView, batch: TokenBatch, rate: float = 0.0, key: Key | N
             return _encode_layer(view, layer, hidden, layout, rate, site)
 
         hidden = recomputed(step, layer, hidden) if view.recompute else step(layer, hidden)
-    return hidden
+    return hidden[:tokens] if key is None else hidden
 
 
 def pool(view: EncoderView, batch: TokenBatch, hidden: Tensor, pooling: str) -> Tensor:

@@ -1,7 +1,6 @@
 """How near numbers come to those of the data, over all examples."""
 
 import numpy as np
-from scipy.stats import pearsonr, spearmanr
 
 
 def correlations(label: np.ndarray, score: np.ndarray) -> dict[str, float]:
@@ -12,6 +11,8 @@ def correlations(label: np.ndarray, score: np.ndarray) -> dict[str, float]:
     """
     if len(label) < 2 or np.ptp(label) == 0 or np.ptp(score) == 0:
         return {"pearson": 0.0, "spearman": 0.0}
+    from scipy.stats import pearsonr, spearmanr  # only here, since its import takes most of a second
+
     return {
         "pearson": float(pearsonr(label, score).statistic),
         "spearman": float(spearmanr(label, score).statistic),

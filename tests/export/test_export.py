@@ -220,7 +220,13 @@ def test_an_export_that_answers_differently_is_not_kept(tiny_run, tmp_path, monk
     assert not list((tmp_path / "tiny").iterdir())
 
 
-def test_variables_without_values_are_found_out(exported, tmp_path):
+def test_a_fresh_process_answers_as_python_does(exported, checked_apart):
+    found = verify(exported)
+    assert found.examples > 20
+    assert set(found.milliseconds) == {"1", "32"}
+
+
+def test_variables_without_values_are_found_out(exported, tmp_path, checked_apart):
     """`tf.saved_model.load` would not notice what TF Serving stumbles over."""
     broken = tmp_path / "tiny" / "1"
     shutil.copytree(exported, broken)

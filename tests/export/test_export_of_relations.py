@@ -10,7 +10,6 @@ import pytest
 from keras_ft.errors import RequestError
 from keras_ft.evaluation.predict import predict
 from keras_ft.evaluation.predictor import Predictor
-from keras_ft.export import version
 from keras_ft.export.expected import as_json
 from keras_ft.export.export import export
 from keras_ft.export.joined import export_joined, export_runs
@@ -19,6 +18,7 @@ from keras_ft.presets.saved_weights import save_weights
 from keras_ft.serving.background import BackgroundServer
 from keras_ft.serving.client import Client
 from keras_ft.serving.models.session_model import SessionModel
+from keras_ft.serving.monitoring.reference import REFERENCE_FILE, Reference
 from keras_ft.tasks.model import build_model, load_model
 from keras_ft.tasks.registry import save_task
 from keras_ft.tasks.relation import OFFSETS, Relation
@@ -102,14 +102,15 @@ def tagging_run(relation_run, tmp_path_factory) -> Path:
     return run
 
 
-def test_two_runs_become_one_model_that_finds_triples(tagging_run, relation_run, tmp_path, monkeypatch):
-    monkeypatch.setattr(version, "verify", lambda folder: folder)  # which takes a process; the same is compared here
+def test_two_runs_become_one_model_that_finds_triples(tagging_run, relation_run, tmp_path):
     folder = Path(export_joined(tagging_run, relation_run, tmp_path / "triples", max_pairs=6)[0])
     names = {path.name for path in (folder / "assets").iterdir()}
     assert {"entities_labels.txt", "entities_vocab.txt", "relations_labels.txt", "relations_vocab.txt"} <= names
     model, record = SessionModel(folder), json.loads((folder / EXPECTED_FILE).read_text())
     outputs = {name: set(signature.outputs) for name, signature in model.signatures.items()}
     assert outputs == {name: {*TRIPLE, "truncated"} for name in ("serving_default", "triples")}
+    reference = Reference.read(folder / REFERENCE_FILE)
+    assert (reference.task, reference.inputs, list(reference.of)) == ("triples", ("text",), ["characters"])
     requests, answers = record["requests"]["triples"]["text"], record["answers"]["triples"]
     served = model.predict("triples", {"text": np.array([text.encode() for text in requests], object)})
     for name, values in as_json(served).items():

@@ -1,5 +1,6 @@
 """Tiny SavedModels, built on the spot from plain tf.Modules, and a server process that serves them."""
 
+import gc
 import subprocess
 import sys
 
@@ -267,3 +268,9 @@ def predictor_of(store):
             return lease.predictor
 
     return find
+
+
+@pytest.fixture(scope="module", autouse=True)
+def frozen():
+    """As `serve` does: a version that goes is looked for among what came after, not among all of TensorFlow."""
+    gc.freeze()

@@ -71,8 +71,16 @@ def operations(function: tf.types.experimental.ConcreteFunction) -> list[tf.Oper
     return found
 
 
-@pytest.mark.parametrize("settings", [{}, {"accumulate": 2, "precision": "bfloat16"}], ids=["plain", "accumulated"])
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize(
+    ("task", "settings"),
+    [
+        *(pytest.param(task, {}, id=task) for task in TASKS),
+        *(
+            pytest.param(task, {"accumulate": 2, "precision": "bfloat16"}, id=f"{task}, accumulated")
+            for task in ("classification", "tagging", "embedding", "text2text")  # a head of each kind
+        ),
+    ],
+)
 def test_the_whole_step_compiles_with_static_shapes_and_never_leaves_the_device(tmp_path, task, settings):
     engine, batch = engine_and_batch(tmp_path, task, **settings)
     step = tf.function(engine._train_step, autograph=False, jit_compile=True)
