@@ -3,9 +3,12 @@
 import gc
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.quick_start import QuickCommands
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -75,6 +78,14 @@ def checked_apart(checked_here):
     checked_here.undo()
     yield
     checked_here.setattr(verify, "_run_session", here)
+
+
+@pytest.fixture(scope="session")
+def commands(tmp_path_factory) -> Iterator[QuickCommands]:
+    """`keras-ft` and `python` that start quickly, with TensorFlow as their backend."""
+    made = QuickCommands(tmp_path_factory.mktemp("commands"))
+    yield made
+    made.close()
 
 
 @pytest.fixture

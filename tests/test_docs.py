@@ -4,8 +4,9 @@ import importlib.util
 import os
 import re
 import signal
+import socket
 import subprocess
-import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -32,9 +33,8 @@ MUST_PRINT = {
 """Page → what its blocks, and those of the pages that go on from it, print at least."""
 
 
-def run(chain: list[Path], folder: Path) -> str:
+def run(chain: list[Path], folder: Path, environment: dict[str, str]) -> str:
     """What the blocks print, both streams; the assertion that fails shows the end of it."""
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     with (folder / "out").open("w") as out:
         process = subprocess.Popen(
             ["bash", "-c", script(chain)],
@@ -49,15 +49,26 @@ def run(chain: list[Path], folder: Path) -> str:
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGTERM)  # the server that the reader leaves running
+            wait_for_the_port()
     printed = (folder / "out").read_text(encoding="utf-8")
     assert code == 0, printed[-3000:]
     return printed
 
 
+def wait_for_the_port() -> None:
+    """Until nobody listens where the next page may serve."""
+    for _ in range(600):
+        with socket.socket() as asking:
+            if asking.connect_ex(("localhost", 8501)):
+                return
+        time.sleep(0.05)
+    pytest.fail("a server of a page does not end")
+
+
 @pytest.mark.slow  # and never two at once: pages serve at the same port
 @pytest.mark.parametrize("name", chains())
-def test_every_block_runs(name, tmp_path):
-    printed = run(chains()[name], tmp_path)
+def test_every_block_runs(name, tmp_path, commands):
+    printed = run(chains()[name], tmp_path, commands.environment)
     for pattern in MUST_PRINT.get(name, []):
         assert re.search(pattern, printed), f"{pattern} is not in:\n{printed[-5000:]}"
 
