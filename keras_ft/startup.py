@@ -1,13 +1,13 @@
-"""A quick start of the command: Keras and TensorFlow do without packages that they only support, and no verb needs there.
+"""A quick start of the command: Keras and TensorFlow do without packages that they would support and no verb needs.
 
-Importing them would take a quarter of the time from a command to its first line.
+Importing those takes a quarter of the time from a command to its first line.
 """
 
 import sys
 from collections.abc import Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
-from types import ModuleType
+from types import FrameType, ModuleType
 
 NOT_FOR: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("sklearn", "matplotlib", "pandas", "IPython"), ("keras.",)),
@@ -34,7 +34,7 @@ class _NotForSome(MetaPathFinder):
 
 def _importer() -> str:
     """The module whose statement is importing."""
-    frame = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None and frame.f_globals.get("__name__", "").startswith(("importlib", __name__)):
         frame = frame.f_back
     return frame.f_globals.get("__name__", "") if frame else ""

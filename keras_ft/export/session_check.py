@@ -13,7 +13,8 @@ import time
 
 if __name__ == "__main__":
     gc.disable()  # it would look through what TensorFlow's import makes, again and again; this process soon ends
-    sys.modules.update(dict.fromkeys(("sklearn", "matplotlib", "pandas", "IPython", "jax")))  # nor would it need them
+    for unused in ("sklearn", "matplotlib", "pandas", "IPython", "jax"):
+        sys.modules[unused] = None  # type: ignore[assignment]  # Keras, which TensorFlow imports, looks for them
 
 import numpy as np
 import tensorflow as tf

@@ -35,7 +35,8 @@ class QuickCommands:
         self._process = subprocess.Popen(command, start_new_session=True)
         deadline = time.monotonic() + 120
         while not socket.exists():
-            assert self._process.poll() is None and time.monotonic() < deadline, "no commands can be run"
+            assert self._process.poll() is None, "the process ended"
+            assert time.monotonic() < deadline, "the process does not begin to listen"
             time.sleep(0.05)
         path = os.pathsep.join([str(folder), str(Path(sys.executable).parent), os.environ["PATH"]])
         self.environment = {**os.environ, SOCKET: str(socket), "PATH": path}

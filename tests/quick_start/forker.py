@@ -3,11 +3,13 @@
 import gc
 import json
 import os
+import select
 import signal
 import socket
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 os.environ["KERAS_BACKEND"], os.environ["TF_CPP_MIN_LOG_LEVEL"] = "tensorflow", "3"
 sys.modules.update(dict.fromkeys(("sklearn", "matplotlib", "pandas", "IPython", "jax")))  # as the command does
@@ -64,23 +66,16 @@ def keep(child: int, connection: socket.socket) -> None:
             break
         time.sleep(0.02)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    try:
+    with suppress(OSError):
         connection.send(str(code if code >= 0 else 128 - code).encode())
-    except OSError:
-        pass
     os._exit(0)
 
 
 def asker_is_gone(connection: socket.socket) -> bool:
     """Whether nobody waits any more."""
-    try:
-        import select
-
-        poll = select.poll()
-        poll.register(connection, select.POLLHUP)
-        return any(event & select.POLLHUP for _, event in poll.poll(0))
-    except OSError:
-        return True
+    poll = select.poll()
+    poll.register(connection, select.POLLHUP)
+    return any(event & select.POLLHUP for _, event in poll.poll(0))
 
 
 def run_command() -> None:
