@@ -20,15 +20,21 @@ SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 LONGEST_FIRST = (
     "test_docs.py",
-    "test_export_of_writers.py",
     "test_jax_backend.py",
-    "test_export.py",
+    "test_train.py",
     "test_language_runs.py",
+    "test_export_of_writers.py",
+    "test_export.py",
     "test_notebooks.py",
-    "test_byte_pair.py",
+    "test_workers.py",
+    "test_tpu_readiness.py",
     "test_kill_and_resume.py",
-    "test_pooled_runs.py",
+    "test_byte_pair.py",
+    "test_wordpiece.py",
+    "test_strategies.py",
+    "test_convert.py",
     "test_remote_run.py",
+    "test_pooled_runs.py",
 )
 """Files that take a minute or more. A file's tests run in one process, so that no fixture is made twice; what begins
 late must be short, or one process would work alone at the end."""
