@@ -21,6 +21,7 @@ from keras_ft.batch_fields import FIELDS, TOKEN_FIELDS, Axis
 
 Tensor = Any
 SIZE_STEP = 8
+SHORT = 64
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,8 @@ class TokenBatch:
     def in_few_shapes(self) -> "TokenBatch":
         """The batch as layers see it at inference: as many tokens as a multiple of `SIZE_STEP`, and rows as long.
 
+        One short text alone stays as it is: a few tokens more would be felt, and it has few lengths.
+
         oneDNN makes a kernel for each shape it meets, and keeps it: a server that met every count of tokens would grow
         for days. What fills the tokens up are copies of the last one behind it, which no other token sees; rows laid
         out already have their shape.
@@ -137,9 +140,11 @@ class TokenBatch:
         if self.num_rows is not None:
             return self
         tokens = ops.shape(self.ids)[0]
-        kept = ops.minimum(ops.arange(_rounded_up(tokens), dtype="int32"), tokens - 1)
+        alone = ops.logical_and(ops.equal(self.num_sequences, 1), ops.less_equal(tokens, SHORT))
+        step = ops.where(alone, 1, SIZE_STEP)
+        kept = ops.minimum(ops.arange(_rounded_up(tokens, step), dtype="int32"), tokens - 1)
         fields = {name: ops.take(getattr(self, name), kept, axis=0) for name in TOKEN_FIELDS}
-        return replace(self, **fields, longest=_rounded_up(self.longest))
+        return replace(self, **fields, longest=_rounded_up(self.longest, step))
 
     def to_rows(self, values: Tensor) -> Tensor:
         """`(tokens, …)` → `(sequences, longest, …)` or `(num_rows, row_length, …)`; places without a token are 0."""
@@ -218,5 +223,5 @@ class TokenBatch:
         return ops.segment_sum(values, self.sequence, num_segments=self.num_sequences + 1)[:-1]  # without filler
 
 
-def _rounded_up(size: Any) -> Any:
-    return (size + SIZE_STEP - 1) // SIZE_STEP * SIZE_STEP
+def _rounded_up(size: Any, step: Any) -> Any:
+    return (size + step - 1) // step * step
