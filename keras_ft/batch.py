@@ -20,8 +20,8 @@ from keras import ops
 from keras_ft.batch_fields import FIELDS, TOKEN_FIELDS, Axis
 
 Tensor = Any
-SIZE_STEP = 8
-SHORT = 64
+SIZE_STEP = 8  # tokens; see in_few_shapes
+SHORT = 64  # tokens of a text that alone keeps its shape
 
 
 @dataclass(frozen=True)

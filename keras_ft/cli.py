@@ -1,6 +1,5 @@
 """`keras-ft VERB`: parses, calls one function, prints; no logic. Heavy imports wait until a verb needs them."""
 
-import gc
 import json
 import logging
 import os
@@ -39,8 +38,6 @@ Overrides = Annotated[
 
 def main() -> None:
     """Run a verb; an error of ours is one line on stderr and its exit code."""
-    # Imports and tracing make millions of objects that stay; looking through them every 700 takes an eighth of the time
-    gc.set_threshold(100_000, 10, 10)
     start_quickly()
     use_backend("tensorflow")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

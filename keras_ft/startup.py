@@ -3,6 +3,7 @@
 Importing those takes a quarter of the time from a command to its first line.
 """
 
+import gc
 import sys
 from collections.abc import Sequence
 from importlib.abc import MetaPathFinder
@@ -17,7 +18,9 @@ NOT_FOR: dict[str, tuple[str, ...]] = {
 
 
 def start_quickly() -> None:
-    """Do so from now on in this process."""
+    """Do so from now on in this process, and seldom look for garbage among what imports make."""
+    # Imports and tracing make millions of objects that stay; looking through them every 700 takes an eighth of the time
+    gc.set_threshold(100_000, 10, 10)
     if not any(isinstance(finder, _NotForSome) for finder in sys.meta_path):
         sys.meta_path.insert(0, _NotForSome())
 

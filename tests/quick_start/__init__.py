@@ -2,7 +2,8 @@
 
 A page runs a dozen commands, and each would spend most of its time importing. Here one process imports TensorFlow and
 Keras once and forks into what is to be run; `keras-ft` and `python` are scripts that hand over their arguments, folder,
-environment and streams, and end as it ends. All else is as ever: nothing of keras_ft is imported before the fork.
+environment and streams, and end as it ends. All else is as ever: of keras_ft, `startup` alone is
+imported before the fork.
 """
 
 import os

@@ -11,15 +11,14 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
+from keras_ft.startup import start_quickly
+
 os.environ["KERAS_BACKEND"], os.environ["TF_CPP_MIN_LOG_LEVEL"] = "tensorflow", "3"
-sys.modules.update(dict.fromkeys(("sklearn", "matplotlib", "pandas", "IPython", "jax")))  # as the command does
+start_quickly()
 
 import keras_hub  # noqa: E402, F401
 import tensorflow as tf  # noqa: E402, F401
 import tensorflow_text  # noqa: E402, F401
-
-for hidden in ("sklearn", "matplotlib", "pandas", "IPython", "jax"):
-    del sys.modules[hidden]
 
 
 def command() -> Callable[[], None]:
