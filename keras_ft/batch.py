@@ -20,7 +20,9 @@ from keras import ops
 from keras_ft.batch_fields import FIELDS, TOKEN_FIELDS, Axis
 
 Tensor = Any
-SIZE_STEP = 8  # tokens; see in_few_shapes
+# From which size on a size is rounded up to a multiple of what; see in_few_shapes.
+TOKEN_STEPS = {0: 8, 256: 16, 512: 32}
+ROW_STEPS = {0: 1, 5: 2, 17: 4}
 SHORT = 64  # tokens of a text that alone keeps its shape
 
 
@@ -129,22 +131,27 @@ class TokenBatch:
         )
 
     def in_few_shapes(self) -> "TokenBatch":
-        """The batch as layers see it at inference: as many tokens as a multiple of `SIZE_STEP`, and rows as long.
-
-        One short text alone stays as it is: a few tokens more would be felt, and it has few lengths.
+        """The batch as layers see it at inference: numbers of tokens and rows, and lengths of rows, of few sizes.
 
         oneDNN makes a kernel for each shape it meets, and keeps it: a server that met every count of tokens would grow
-        for days. What fills the tokens up are copies of the last one behind it, which no other token sees; rows laid
-        out already have their shape.
+        for days. What fills the tokens up are copies of the last one behind it, which no other token sees; a sequence
+        more holds none. One short text alone stays as it is: a few tokens more would be felt, and it has few lengths.
+        Rows laid out already have their shape.
         """
         if self.num_rows is not None:
             return self
         tokens = ops.shape(self.ids)[0]
         alone = ops.logical_and(ops.equal(self.num_sequences, 1), ops.less_equal(tokens, SHORT))
-        step = ops.where(alone, 1, SIZE_STEP)
-        kept = ops.minimum(ops.arange(_rounded_up(tokens, step), dtype="int32"), tokens - 1)
-        fields = {name: ops.take(getattr(self, name), kept, axis=0) for name in TOKEN_FIELDS}
-        return replace(self, **fields, longest=_rounded_up(self.longest, step))
+        kept = ops.minimum(ops.arange(ops.where(alone, tokens, _rounded_up(tokens, TOKEN_STEPS))), tokens - 1)
+        rows = _rounded_up(self.num_sequences, ROW_STEPS)
+        kept_rows = ops.minimum(ops.arange(rows), self.num_sequences - 1)
+        return replace(
+            self,
+            **{name: ops.take(getattr(self, name), kept, axis=0) for name in TOKEN_FIELDS},
+            first_token=ops.take(self.first_token, kept_rows, axis=0),
+            num_sequences=rows,
+            longest=ops.where(alone, self.longest, _rounded_up(self.longest, TOKEN_STEPS)),
+        )
 
     def to_rows(self, values: Tensor) -> Tensor:
         """`(tokens, …)` → `(sequences, longest, …)` or `(num_rows, row_length, …)`; places without a token are 0."""
@@ -223,5 +230,8 @@ class TokenBatch:
         return ops.segment_sum(values, self.sequence, num_segments=self.num_sequences + 1)[:-1]  # without filler
 
 
-def _rounded_up(size: Any, step: Any) -> Any:
+def _rounded_up(size: Any, steps: Mapping[int, int]) -> Any:
+    step = 1
+    for least, larger in steps.items():
+        step = ops.where(size >= least, larger, step)
     return (size + step - 1) // step * step

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_ft.batch import FIELDS, SHORT, SIZE_STEP, TokenBatch
+from keras_ft.batch import FIELDS, SHORT, TokenBatch
 from keras_ft.batch_fields import TOKEN_FIELDS
 
 LENGTHS = [3, 1, 5, 2]
@@ -110,18 +110,30 @@ def test_in_rows_features_of_tokens_lie_as_the_tokens_do(in_rows):
     assert in_rows.features["pair"].shape == (5, 2)
 
 
-@pytest.mark.parametrize("lengths", [[3, 1, 5, 2], [9], [65], [1], [], [9, 16, 7]])
-def test_layers_meet_sizes_in_steps_and_tokens_see_what_they_saw(lengths):
+@pytest.mark.parametrize(
+    ("lengths", "tokens", "rows", "longest"),
+    [
+        ([3, 1, 5, 2], 16, 4, 8),
+        ([9], 9, 1, 9),  # a short text alone keeps its shape
+        ([1], 1, 1, 1),
+        ([SHORT], SHORT, 1, SHORT),
+        ([SHORT + 1], SHORT + 8, 1, SHORT + 8),
+        ([], 0, 0, 0),
+        ([9, 16, 7], 32, 3, 16),
+        ([2, 3, 1] * 3, 24, 10, 8),
+        ([5] * 17, 88, 20, 8),
+        ([257], 272, 1, 272),
+        ([300, 300], 608, 2, 304),
+    ],
+)
+def test_layers_meet_few_sizes_and_tokens_see_what_they_saw(lengths, tokens, rows, longest):
     plain = TokenBatch.from_lengths(np.arange(sum(lengths), dtype="int32"), np.array(lengths, "int32"))
     batch = plain.in_few_shapes()
-    tokens, longest = len(np.array(batch.ids)), int(batch.longest)
-    if len(lengths) == 1 and sum(lengths) <= SHORT:
-        assert (tokens, longest) == (lengths[0], lengths[0])
-    else:
-        assert tokens % SIZE_STEP == longest % SIZE_STEP == 0
-    assert 0 <= tokens - sum(lengths) < SIZE_STEP
+    assert (len(np.array(batch.ids)), int(batch.num_sequences), int(batch.longest)) == (tokens, rows, longest)
     assert np.array_equal(np.array(batch.ids)[: sum(lengths)], np.array(plain.ids))
-    assert np.array(batch.attention_mask()).sum(axis=(1, 2, 3)).tolist() == lengths
+    assert np.array_equal(np.array(batch.first_token)[: len(lengths)], np.array(plain.first_token))
+    seen = np.array(batch.attention_mask()).sum(axis=(1, 2, 3)).tolist()
+    assert seen == lengths + [0] * (rows - len(lengths))
 
 
 def test_rows_keep_their_shape():

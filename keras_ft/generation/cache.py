@@ -55,8 +55,10 @@ def read_prompts(view: GPT2View, ids: tf.RaggedTensor) -> tuple[tf.Tensor, Cache
         for the longest prompt at least.
     """
     lengths = tf.cast(ids.row_lengths(), tf.int32)
-    batch = TokenBatch.from_lengths(ids.values, lengths).in_few_shapes()
-    last = batch.first_token + lengths - 1  # (rows,)
+    prompts = TokenBatch.from_lengths(ids.values, lengths)
+    last = prompts.first_token + lengths - 1  # (rows,)
+    # The cache has a row for each prompt, and none more.
+    batch = replace(prompts.in_few_shapes(), first_token=prompts.first_token, num_sequences=prompts.num_sequences)
     hidden = embed(_read(view), batch.ids, batch.positions)  # (tokens, hidden)
     layout = HeadLayout.of(batch, view.num_heads, hidden.dtype, causal=True)
     cache = Cache([], [])
