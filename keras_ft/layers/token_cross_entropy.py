@@ -18,7 +18,8 @@ from keras_ft.layers.gpt2_view import TransposedTable
 from keras_ft.layers.gradient import with_gradient
 
 Tensor = Any
-LOGITS_AT_ONCE = 2**24  # 64 MiB in float32
+LOGITS_AT_ONCE = 2**25  # 128 MiB in float32
+SMALLEST = 1e-30  # probability whose logarithm is exact
 
 
 def token_cross_entropy(hidden: Tensor, embedding: Tensor, labels: Tensor, training: bool = False) -> Tensor:
@@ -65,7 +66,7 @@ def _losses(hidden: Tensor, embedding: Tensor, labels: Tensor) -> Tensor:
 
     def step(number: Tensor, losses: Tensor) -> tuple[Tensor]:
         logits = ops.cast(ops.matmul(rows[number], kernel), "float32")
-        of_group = ops.logsumexp(logits, axis=-1) - _of_labels(logits, label[number])
+        of_group = _losses_of(logits, _of_labels(ops.softmax(logits, axis=-1), label[number]), label[number])
         return (ops.scatter_update(losses, [[number]], of_group[None]),)
 
     (losses,) = _repeat(groups, step, (ops.zeros_like(label, dtype="float32"),))
@@ -80,11 +81,10 @@ def _gradients(hidden: Tensor, embedding: Tensor, labels: Tensor, weights: Tenso
 
     def step(number: Tensor, losses: Tensor, of_hidden: Tensor, of_embedding: Tensor) -> tuple[Tensor, ...]:
         logits = ops.cast(ops.matmul(rows[number], ops.transpose(kernel)), "float32")  # (size, vocabulary)
-        slope = ops.softmax(logits, axis=-1)
-        # Of the best class, whose probability is never small; TensorFlow's own cross-entropy takes ten times as long.
-        normalizer = ops.max(logits, axis=-1) - ops.log(ops.max(slope, axis=-1))
-        of_group = normalizer - _of_labels(logits, label[number])
-        slope = ops.cast(_less_one_at_labels(slope, label[number]), hidden.dtype)
+        probabilities = ops.softmax(logits, axis=-1)
+        of_labels = _of_labels(probabilities, label[number])
+        of_group = _losses_of(logits, of_labels, label[number])
+        slope = ops.cast(_with_labels(probabilities, label[number], of_labels - 1.0), hidden.dtype)
         scale = ops.cast(weight[number], hidden.dtype)[:, None]
         of_rows = ops.matmul(slope, kernel) * scale
         of_kernel = ops.matmul(ops.transpose(slope), rows[number] * scale)
@@ -99,14 +99,29 @@ def _gradients(hidden: Tensor, embedding: Tensor, labels: Tensor, weights: Tenso
     return _ungrouped(losses, hidden), _ungrouped(of_hidden, hidden), of_embedding
 
 
-def _of_labels(logits: Tensor, labels: Tensor) -> Tensor:
-    return ops.take_along_axis(logits, ops.maximum(labels, 0)[:, None], axis=-1)[:, 0]
+def _losses_of(logits: Tensor, probabilities: Tensor, labels: Tensor) -> Tensor:
+    """`(predictions,)` from the probabilities of the labels; without another pass but where one is all but 0."""
+    return ops.cond(
+        ops.all(probabilities > SMALLEST),
+        lambda: -ops.log(probabilities),
+        lambda: ops.logsumexp(logits, axis=-1) - _of_labels(logits, labels),
+    )
 
 
-def _less_one_at_labels(values: Tensor, labels: Tensor) -> Tensor:
-    labels = ops.maximum(labels, 0)
-    places = ops.stack([ops.arange(ops.shape(labels)[0], dtype="int32"), ops.cast(labels, "int32")], axis=1)
-    return ops.scatter_update(values, places, ops.take_along_axis(values, labels[:, None], axis=-1)[:, 0] - 1.0)
+def _of_labels(values: Tensor, labels: Tensor) -> Tensor:
+    return ops.take_along_axis(values, ops.maximum(labels, 0)[:, None], axis=-1)[:, 0]
+
+
+def _with_labels(values: Tensor, labels: Tensor, of_labels: Tensor) -> Tensor:
+    """`(predictions, vocabulary)` with other values at the labels; nothing may read `values` any more."""
+    rows, labels = ops.arange(ops.shape(labels)[0], dtype="int32"), ops.maximum(labels, 0)
+    if keras.backend.backend() == "tensorflow" and values.shape[0] is None:  # what XLA compiles has static shapes
+        import tensorflow as tf
+
+        places = rows * values.shape[1] + labels
+        flat = tf.raw_ops.InplaceUpdate(x=tf.reshape(values, [-1, 1]), i=places, v=of_labels[:, None])
+        return tf.reshape(flat, tf.shape(values))
+    return ops.scatter_update(values, ops.stack([rows, labels], axis=1), of_labels)
 
 
 def _grouping(hidden: Tensor, embedding: Tensor) -> tuple[Any, Callable[[Tensor], Tensor]]:
