@@ -131,7 +131,8 @@ def _grouping(hidden: Tensor, embedding: Tensor) -> tuple[Any, Callable[[Tensor]
     """
     count, most = ops.shape(hidden)[0], max(1, LOGITS_AT_ONCE // embedding.shape[0])
     groups = count // most + 1
-    size = count // groups + 1  # at least 1, and no more than `most`
+    some = max(count, 1) if isinstance(count, int) else ops.maximum(count, 1)
+    size = (some - 1) // groups + 1  # no more than `most`
     if isinstance(count, int):  # rather a few more groups than filler
         exact = next((groups for groups in range(groups, 2 * groups) if count and count % groups == 0), None)
         groups, size = (exact, count // exact) if exact else (groups, size)
