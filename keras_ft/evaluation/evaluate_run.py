@@ -15,7 +15,7 @@ from keras_ft.evaluation.record import evaluate_and_record, measured_texts, wors
 from keras_ft.evaluation.report.run_report import write_page
 from keras_ft.evaluation.report.sections import Facts
 from keras_ft.evaluation.views import view_of
-from keras_ft.evaluation.written import written_texts
+from keras_ft.evaluation.written import FolderWriter, written_texts
 from keras_ft.paths import AnyPath
 from keras_ft.run_folder import RunFolder
 from keras_ft.shown import to_stderr
@@ -56,7 +56,7 @@ def evaluate_run(folder: AnyPath, data: str, report: Path | None = None) -> dict
             raise RequestError(f"{data} is too short to be evaluated: it should have more than one token")
         origin = Origin.of(sources, recipe.data, examples, trained.pretrained.tokenizer)
         metrics, predictions = evaluate_and_record(evaluator, trained.task, origin)
-        texts = written_texts(trained.task, origin, run.model, to_stderr)
+        texts = written_texts(trained.task, origin, FolderWriter(run.model), to_stderr)
         metrics |= measured_texts(texts)
         if report is not None:
             mistakes = worst_mistakes(trained.task, origin, predictions, to_stderr)

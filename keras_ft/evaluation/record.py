@@ -14,7 +14,7 @@ from keras_ft.evaluation.shorten import shortened
 from keras_ft.evaluation.text_metrics import text_metrics
 from keras_ft.evaluation.texts import GeneratedText, write_texts
 from keras_ft.evaluation.views import view_of
-from keras_ft.evaluation.written import written_texts
+from keras_ft.evaluation.written import FolderWriter, written_texts
 from keras_ft.run_folder import RunFolder
 from keras_ft.tasks.base import Task
 from keras_ft.tasks.registry import describe
@@ -80,6 +80,7 @@ def record_split(
     evaluator: Evaluator,
     task: Task,
     origin: Origin,
+    writer: FolderWriter,
     tell: Callable[[str], None],
 ) -> dict[str, float]:
     """Measure a split and write its predictions and worst mistakes to the run folder; returns the metrics.
@@ -91,6 +92,7 @@ def record_split(
         evaluator: an engine.
         task: of the run.
         origin: the arrays of the split, and what they were made from.
+        writer: writes with the run's model.
         tell: is given a line for the user.
     """
     tell(f"Predicting {split}: {origin.arrays.num_examples:,} examples")
@@ -100,7 +102,7 @@ def record_split(
         write_reference(run.model, task, origin, seen, tell)
     predictions.write(run.predictions / f"{split}.npz")
     write_mistakes(worst_mistakes(task, origin, predictions, tell), run.predictions / f"{split}_mistakes.json")
-    texts = written_texts(task, origin, run.model, tell)
+    texts = written_texts(task, origin, writer, tell)
     if texts:
         write_texts(run.predictions / f"{split}_texts.jsonl", texts)
     return metrics | measured_texts(texts)

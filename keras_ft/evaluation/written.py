@@ -10,8 +10,9 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -23,18 +24,23 @@ from keras_ft.evaluation.texts import GeneratedText
 from keras_ft.tasks.base import Task
 from keras_ft.tasks.language import LanguageTask
 
+if TYPE_CHECKING:
+    from keras_ft.evaluation.predictor import Predictor
+
 MOST = 1000  # examples of a split, evenly spread; more would hardly move a metric
 AT_ONCE = 64
 Answers = dict[str, list]
 
 
-def written_texts(task: Task, origin: Origin, model: Path, tell: Callable[[str], None]) -> list[GeneratedText]:
+def written_texts(
+    task: Task, origin: Origin, writer: "FolderWriter", tell: Callable[[str], None]
+) -> list[GeneratedText]:
     """What the model writes for up to `MOST` examples; nothing where the task has no references.
 
     Args:
         task: of the run.
         origin: the examples, and what they were made from.
-        model: the run's `model/`, with its weights.
+        writer: writes with the run's model.
         tell: is given a line for the user.
 
     Raises:
@@ -55,7 +61,7 @@ def written_texts(task: Task, origin: Origin, model: Path, tell: Callable[[str],
     requests = task.requests(columns)
     some = f"{len(rows):,} of {count:,}" if len(rows) < count else f"{count:,}"
     tell(f"Writing the texts of {some} examples")
-    answers = (answers_of if keras.backend.backend() == "tensorflow" else _in_a_child)(model, requests)
+    answers = writer(requests)
     most = task.generation.max_new_tokens
     sources = ["\n".join(found) if isinstance(found, list) else found for found in next(iter(requests.values()))]
     return [
@@ -66,23 +72,41 @@ def written_texts(task: Task, origin: Origin, model: Path, tell: Callable[[str],
     ]
 
 
-def answers_of(model: Path, requests: dict[str, list]) -> Answers:
-    """What the model in a folder answers to requests, as lists by output name; needs the TensorFlow backend."""
-    from keras_ft.evaluation.predictor import Predictor
-    from keras_ft.tasks.model import load_model
+class FolderWriter:
+    """Writes with the model in a folder, which is loaded, and its generation compiled, once, at the first request.
 
-    predictor = Predictor(load_model(model))
-    found: Answers = {"text": [], "num_tokens": [], "score": []}
-    lengths = [sum(map(len, request)) for request in next(iter(requests.values()))]
-    order = np.argsort(lengths, kind="stable")  # texts of a length together
-    for start in range(0, len(order), AT_ONCE):
-        chunk = order[start : start + AT_ONCE]
-        answers = predictor({name: [values[i] for i in chunk] for name, values in requests.items()})
-        found["text"] += [text.decode("utf-8") for text in answers["text"]]
-        found["num_tokens"] += answers["num_tokens"].tolist()
-        found["score"] += answers["score"].tolist()
-    back = np.argsort(order, kind="stable")
-    return {name: [values[i] for i in back] for name, values in found.items()}
+    Args:
+        model: a run's `model/`, with its weights.
+    """
+
+    def __init__(self, model: Path):
+        self._model = model
+
+    def __call__(self, requests: dict[str, list]) -> Answers:
+        """The answers to requests, as lists by output name."""
+        if keras.backend.backend() == "tensorflow":
+            return self._answers(requests)
+        return _in_a_child(self._model, requests)
+
+    @cached_property
+    def _predictor(self) -> "Predictor":
+        from keras_ft.evaluation.predictor import Predictor
+        from keras_ft.tasks.model import load_model
+
+        return Predictor(load_model(self._model))
+
+    def _answers(self, requests: dict[str, list]) -> Answers:
+        found: Answers = {"text": [], "num_tokens": [], "score": []}
+        lengths = [sum(map(len, request)) for request in next(iter(requests.values()))]
+        order = np.argsort(lengths, kind="stable")  # texts of a length together
+        for start in range(0, len(order), AT_ONCE):
+            chunk = order[start : start + AT_ONCE]
+            answers = self._predictor({name: [values[i] for i in chunk] for name, values in requests.items()})
+            found["text"] += [text.decode("utf-8") for text in answers["text"]]
+            found["num_tokens"] += answers["num_tokens"].tolist()
+            found["score"] += answers["score"].tolist()
+        back = np.argsort(order, kind="stable")
+        return {name: [values[i] for i in back] for name, values in found.items()}
 
 
 def _in_a_child(model: Path, requests: dict[str, list]) -> Answers:
@@ -96,4 +120,4 @@ def _in_a_child(model: Path, requests: dict[str, list]) -> Answers:
 
 
 if __name__ == "__main__":
-    print(json.dumps(answers_of(Path(sys.argv[1]), json.load(sys.stdin))))
+    print(json.dumps(FolderWriter(Path(sys.argv[1]))(json.load(sys.stdin))))

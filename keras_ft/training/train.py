@@ -13,6 +13,7 @@ from keras_ft.evaluation.evaluate import calibrate
 from keras_ft.evaluation.origin import Origin
 from keras_ft.evaluation.record import record_split
 from keras_ft.evaluation.report.run_report import write_run_report
+from keras_ft.evaluation.written import FolderWriter
 from keras_ft.inspection.files import write_json
 from keras_ft.inspection.finding import counted
 from keras_ft.inspection.inspect import inspect
@@ -176,12 +177,13 @@ def _run(loop: Loop, recipe: Recipe, run: RunFolder, callbacks: Sequence[keras.c
 def _measure(loop: Loop, run: RunFolder, origins: dict[str, Origin], tell: Callable[[str], None]) -> dict[str, Any]:
     """Calibrate, write the weights, and test; returns metrics, what calibration found, and the cost."""
     engine, task, progress = loop.engine, loop.task, loop.progress
+    writer = FolderWriter(run.model)
     metrics = {"validation": progress.best, **_calibrate(loop, run, tell), "train": _cost(progress, engine.model)}
     save_weights(engine.model, run.model)  # last of `model/`: with it the run counts as trained
-    measured = record_split(run, "validation", engine, task, origins["validation"], tell)
+    measured = record_split(run, "validation", engine, task, origins["validation"], writer, tell)
     metrics["validation"] = measured | progress.best  # with what only texts tell
     if "test" in origins:
-        metrics["test"] = record_split(run, "test", engine, task, origins["test"], tell)
+        metrics["test"] = record_split(run, "test", engine, task, origins["test"], writer, tell)
     return metrics
 
 
