@@ -33,12 +33,21 @@ class Connections:
 
     async def post(self, body: bytes) -> int:
         """Ask; returns the status once the whole answer is there."""
-        reader, writer = self._free.pop() if self._free else await asyncio.open_connection(*self._address)
+        reader, writer = await self._connection()
         writer.write(self._head + b"Content-Length: %d\r\n\r\n" % len(body) + body)
         head = (await reader.readuntil(b"\r\n\r\n")).lower()
         await reader.readexactly(int(head.partition(b"content-length:")[2].split(b"\r\n")[0]))
         self._free.append((reader, writer))
         return int(head.split(b" ", 2)[1])
+
+    async def _connection(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """One that the server has not closed meanwhile, as it may where nothing was asked for some seconds."""
+        while self._free:
+            reader, writer = self._free.pop()
+            if not reader.at_eof():
+                return reader, writer
+            writer.close()
+        return await asyncio.open_connection(*self._address)
 
 
 async def ask(url: str, bodies: list[bytes], rate: float, seconds: float) -> dict:
