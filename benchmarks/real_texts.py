@@ -2,7 +2,8 @@
 
     python benchmarks/real_texts.py --run runs/ner-english --run runs/ner-chinese --run runs/qa-english
 
-Each run is exported and asked through a Session. Of every entity, `text[start:end]` must be whole words of the text
+Each run is exported and asked through a Session; one that may answer "none" is exported so that it never does, or a
+threshold would hide what is to be checked. Of every entity, `text[start:end]` must be whole words of the text
 that do not overlap; of every answer it must be the answer. A sentence is then put at 25 places of a text of 5,000
 words, and must be read as where its window's text is given alone. At last the embedded server must answer 500 rows as
 `keras-ft predict` does.
@@ -10,6 +11,7 @@ words, and must be read as where its window's text is given alone. At last the e
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -54,6 +56,7 @@ def main(
     with tempfile.TemporaryDirectory() as scratch:
         for number, it in enumerate(run):
             of = language[number] if language else "zh" if "chinese" in it.name else "en"
+            it = answering(it, Path(scratch) / f"{number}" / it.name)
             folder, _ = export(it, Path(scratch) / f"{number}" / "model")
             model = SessionModel(Path(folder))
             is_qa = "question" in model.signatures["serving_default"].inputs
@@ -82,6 +85,17 @@ def main(
                 Bar(f"{it.name}: rows served as predicted, %", 100, 100 * same),
             ]
     publish("real_texts", "Exports on real texts", rows, bars, before)
+
+
+def answering(run: Path, copy: Path) -> Path:
+    """The run, or where it has a threshold for no answer, a copy without."""
+    task = json.loads((run / "model" / "task.json").read_text(encoding="utf-8"))
+    if task.get("no_answer_threshold") is None:
+        return run
+    shutil.copytree(run, copy, ignore=shutil.ignore_patterns("checkpoints", "events"))
+    written = json.dumps(task | {"no_answer_threshold": None})
+    (copy / "model" / "task.json").write_text(written, encoding="utf-8")
+    return copy
 
 
 def texts_of(language: str) -> list[str]:

@@ -303,6 +303,23 @@ def test_health_is_the_standard_services(channel):
     watch.cancel()
 
 
+def test_a_tensor_of_another_rank_is_refused_before_it_reaches_the_graph(stub):
+    request = predict_pb2.PredictRequest()
+    request.model_spec.name = "sentiment"
+    request.inputs["text_"].dtype = tf.string.as_datatype_enum  # a scalar, which kills the tokenizer's operation
+    fails(lambda: stub.Predict(request), "INVALID_ARGUMENT", "input text_ should have the shape [?], but has []")
+    request.inputs["text_"].CopyFrom(tf.make_tensor_proto([["good"]]))
+    fails(lambda: stub.Predict(request), "INVALID_ARGUMENT", "input text_ should have the shape [?], but has [1, 1]")
+
+
+def test_strings_that_a_shape_asks_for_and_no_value_gives_are_empty(stub):
+    request = predict_pb2.PredictRequest()
+    request.model_spec.name = "sentiment"
+    request.inputs["text_"].dtype = tf.string.as_datatype_enum
+    request.inputs["text_"].tensor_shape.dim.add(size=2)
+    assert len(stub.Predict(request).outputs["label"].string_val) == 2
+
+
 def mutated(raw: bytes, places: list[int], values: list[int]) -> bytes:
     changed = bytearray(raw)
     for place, value in zip(places, values, strict=False):

@@ -71,6 +71,7 @@ class SessionModel:
         if signature is None:
             raise StatusError("FAILED_PRECONDITION", f'Serving signature key "{name}" not found.')
         _check_names(signature, inputs)
+        _check_ranks(signature, inputs)
         try:
             return self._run[name](inputs)
         except self._tf.errors.OpError as error:
@@ -110,7 +111,7 @@ class SessionModel:
         self._session.close()
 
     def _make_callable(self, signature: Signature):
-        # Session.run refuses feeds whose shape differs from the placeholder's, which TF Serving passes to the graph,
+        # Session.run refuses feeds whose sizes differ from the placeholder's, which TF Serving passes to the graph,
         # and spends more on its feed and fetch lists than a small graph takes. The callable is the C++ call itself.
         from tensorflow.core.protobuf.config_pb2 import CallableOptions
 
@@ -166,3 +167,12 @@ def _check_names(signature: Signature, inputs: dict[str, np.ndarray]) -> None:
                 f"input tensor alias not found in signature: {name}. "
                 f"Inputs expected to be in the set {{{','.join(wanted)}}}."
             )
+
+
+def _check_ranks(signature: Signature, inputs: dict[str, np.ndarray]) -> None:
+    """TF Serving leaves shapes to the graph, where some operations crash on a scalar in place of a vector."""
+    for name, array in inputs.items():
+        shape = signature.inputs[name].shape
+        if shape is not None and len(shape) != array.ndim:
+            wanted = ", ".join("?" if size is None else str(size) for size in shape)
+            raise invalid(f"input {name} should have the shape [{wanted}], but has {list(array.shape)}")

@@ -32,9 +32,12 @@ def to_array(proto: Any, name: str) -> np.ndarray:
     if math.prod(shape) * dtype.itemsize > MOST_BYTES:
         raise invalid(f"tensor parsing error: {name} is larger than {MOST_BYTES // 2**20} MiB")
     try:
-        return tf.make_ndarray(proto)
+        array = tf.make_ndarray(proto)
     except (ValueError, TypeError, KeyError, OverflowError):
         raise invalid(f"tensor parsing error: {name}") from None
+    if array.dtype == object and not proto.string_val:
+        array.fill(b"")  # TensorFlow makes strings of Python of values that are not there
+    return array
 
 
 def to_proto(array: np.ndarray) -> Any:
