@@ -145,7 +145,7 @@ def long_texts(model: Any, trained: Any, language: str, is_qa: bool) -> tuple[fl
     """The share of places where a sentence gets what it gets in its window alone, and the largest difference of scores.
 
     The short text beside a long one is what one of the model's windows holds of it, so that both see the same context;
-    of the windows that hold the whole sentence, the one counts whose scores are nearest.
+    of the windows that hold the whole sentence, or the answer, the one counts whose scores are nearest.
     """
     filler, sentence = FILLER[language], SENTENCES[language] + (" " if language == "en" else "")
     unit = len(filler.split()) if language == "en" else len(filler)
@@ -155,7 +155,8 @@ def long_texts(model: Any, trained: Any, language: str, is_qa: bool) -> tuple[fl
         text = filler * spot + sentence + filler * (total - spot)
         begin = spot * len(filler)
         found = read(model, [text], language, is_qa, [begin])[0]
-        parts = windows_with(trained, text, begin, begin + len(sentence.rstrip()), language, is_qa)
+        first, last = found[0][:2] if is_qa else (0, len(sentence.rstrip()))
+        parts = windows_with(trained, text, begin + first, begin + last, language, is_qa)
         alone = read(model, [text[a:b] for a, b in parts], language, is_qa, [begin - a for a, _ in parts])
         same = [it for it in alone if [e[:3] for e in it] == [e[:3] for e in found]]
         reached += bool(found and same)
