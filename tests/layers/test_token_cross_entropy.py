@@ -63,10 +63,11 @@ def test_losses_and_gradients_are_those_of_the_definition(monkeypatch, at_once, 
         np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("traced", [False, True])
 @pytest.mark.parametrize("training", [False, True])
-def test_certain_predictions_have_finite_losses_and_gradients(training):
+def test_certain_predictions_have_finite_losses_and_gradients(training, traced):
     expected = reference(*arrays(1e3), WEIGHTS["alike"])
-    for ours, theirs in zip(computed(WEIGHTS["alike"], training, 1e3), expected, strict=True):
+    for ours, theirs in zip(computed(WEIGHTS["alike"], training, 1e3, traced=traced), expected, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)
 
 
