@@ -5,7 +5,8 @@
 Each run is exported and asked through a Session; one that may answer "none" is exported so that it never does, or a
 threshold would hide what is to be checked. Of every entity, `text[start:end]` must be whole words of the text
 that do not overlap; of every answer it must be the answer. A sentence is then put at 25 places of a text of 5,000
-words, and must be read as where its window's text is given alone. At last the embedded server must answer 500 rows as
+words, and must be read as where its window's text is given alone; scores are compared where one window has it all. At
+last the embedded server must answer 500 rows as
 `keras-ft predict` does.
 """
 
@@ -16,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import typer
@@ -65,7 +66,7 @@ def main(
                 for i, text in enumerate(texts_of(of))
             ]
             found, wrong = places(model, asked)
-            reached, difference = long_texts(model, load_model(it / "model"), of, is_qa)
+            reached, compared, difference = long_texts(model, load_model(it / "model"), of, is_qa)
             same = served_as_predicted(Path(folder), asked[:ROWS])
             rows.append(
                 {
@@ -74,6 +75,7 @@ def main(
                     "places": found,
                     "wrong places": wrong,
                     "found in long texts %": 100 * reached,
+                    "scores compared": compared,
                     "score differs by": difference,
                     "served alike %": 100 * same,
                 }
@@ -141,30 +143,42 @@ def places(model: Any, asked: list[Row]) -> tuple[int, int]:
     return found, wrong
 
 
-def long_texts(model: Any, trained: Any, language: str, is_qa: bool) -> tuple[float, float]:
+def long_texts(model: Any, trained: Any, language: str, is_qa: bool) -> tuple[float, int, float]:
     """The share of places where a sentence gets what it gets in its window alone, and the largest difference of scores.
 
-    The short text beside a long one is what one of the model's windows holds of it, so that both see the same context;
-    of the windows that hold the whole sentence, or the answer, the one counts whose scores are nearest.
+    The short text beside a long one is what one of the model's windows holds of it, so that both see the same context.
+    An answer may come from any window that holds it: the one counts whose scores are nearest. A tagger takes each word
+    from one window, and a random field reads the words beside it: scores are compared where one window speaks for the
+    sentence and the word on either side. The second figure says at how many places that is so.
     """
     filler, sentence = FILLER[language], SENTENCES[language] + (" " if language == "en" else "")
     unit = len(filler.split()) if language == "en" else len(filler)
     total = LONG_WORDS // unit
-    reached, difference = 0, 0.0
+    reached, compared, difference = 0, 0, 0.0
     for spot in np.linspace(0, total, PLACES).astype(int).tolist():
         text = filler * spot + sentence + filler * (total - spot)
         begin = spot * len(filler)
         found = read(model, [text], language, is_qa, [begin])[0]
-        first, last = found[0][:2] if is_qa else (0, len(sentence.rstrip()))
-        parts = windows_with(trained, text, begin + first, begin + last, language, is_qa)
-        alone = read(model, [text[a:b] for a, b in parts], language, is_qa, [begin - a for a, _ in parts])
-        same = [it for it in alone if [e[:3] for e in it] == [e[:3] for e in found]]
+        first, last = (begin + it for it in (found[0][:2] if is_qa else (0, len(sentence.rstrip()))))
+        holding = [it for it in windows_of(trained, text, language, is_qa) if it.start <= first and last <= it.end]
+        alone = read(
+            model, [text[it.start : it.end] for it in holding], language, is_qa, [begin - it.start for it in holding]
+        )
+        same = [(it, there) for it, there in zip(holding, alone, strict=True) if _where(there) == _where(found)]
         reached += bool(found and same)
-        if found and same:
-            difference = max(
-                difference, min(max(abs(a[3] - b[3]) for a, b in zip(found, it, strict=True)) for it in same)
-            )
-    return reached / PLACES, difference
+        differences = [
+            max(abs(a[3] - b[3]) for a, b in zip(found, there, strict=True))
+            for it, there in same
+            if is_qa or it.speaks_for(first, last)
+        ]
+        if found and differences:
+            compared, difference = compared + 1, max(difference, min(differences))
+    return reached / PLACES, compared, difference
+
+
+def _where(found: list[tuple]) -> list[tuple]:
+    """Without scores."""
+    return [it[:3] for it in found]
 
 
 def read(model: Any, texts: list[str], language: str, is_qa: bool, begins: list[int]) -> list[list[tuple]]:
@@ -183,16 +197,40 @@ def read(model: Any, texts: list[str], language: str, is_qa: bool, begins: list[
     return listed
 
 
-def windows_with(trained: Any, text: str, first: int, last: int, language: str, is_qa: bool) -> list[tuple[int, int]]:
-    """Where those of the model's windows begin and end, in characters, that hold a part of a text as a whole."""
+class Window(NamedTuple):
+    """One of a model's windows over a text, in characters.
+
+    Attributes:
+        start, end: what it holds.
+        first, last: from the start of the first to the end of the last token that a tagger takes from it.
+    """
+
+    start: int
+    end: int
+    first: int
+    last: int
+
+    def speaks_for(self, first: int, last: int) -> bool:
+        """Whether all words of a part of the text are taken from it, and the one before and behind."""
+        before, behind = self.first < first or self.first == 0, last < self.last or self.last == self.end
+        return self.first <= first and last <= self.last and before and behind
+
+
+def windows_of(trained: Any, text: str, language: str, is_qa: bool) -> list[Window]:
+    """The windows that the model reads a text in."""
     from keras_ft.text.windows import windows
+    from keras_ft.text.word_tokens import is_best_context
 
     tokenizer, task = trained.pretrained.tokenizer, trained.task
     _, starts, ends = (it.numpy()[0] for it in tokenizer.tokenize_with_offsets([text]))
     question = len(tokenizer.tokenize([LONG_QUESTIONS[language]]).numpy()[0]) + 1 if is_qa else 0
     cut = windows([len(starts)], [task.max_length - 2 - question], task.stride)
-    spans = [(starts[a], ends[a + n - 1]) for a, n in zip(cut.start.numpy(), cut.length.numpy(), strict=True)]
-    return [(int(a), int(b)) for a, b in spans if a <= first and last <= b]
+    found = []
+    for number, (a, n) in enumerate(zip(cut.start.numpy(), cut.length.numpy(), strict=True)):
+        places = np.arange(a, a + n)
+        own = places[is_best_context(cut, np.full(n, number), places).numpy()]
+        found.append(Window(*(int(it) for it in (starts[a], ends[a + n - 1], starts[own[0]], ends[own[-1]]))))
+    return found
 
 
 def served_as_predicted(folder: Path, asked: list[Row]) -> float:
