@@ -2,10 +2,11 @@
 
 import logging
 from concurrent.futures import Executor, Future
+from functools import cache
 from typing import Protocol, runtime_checkable
 
 from keras_ft.serving.account import Account, Watcher
-from keras_ft.serving.models.store import Lease
+from keras_ft.serving.models.store import Lease, ModelStore
 from keras_ft.serving.signature import DEFAULT_SIGNATURE, Arrays, Signature
 from keras_ft.serving.status import StatusError, invalid
 
@@ -19,6 +20,9 @@ class Queueing(Protocol):
     def submit(self, signature_name: str, inputs: Arrays, deadline: float | None = None) -> Future:
         """Queue a request; its outputs or `StatusError` come as the future's."""
 
+    def check_room(self) -> None:
+        """Raise RESOURCE_EXHAUSTED if no request would be accepted now."""
+
 
 class Inference:
     """Starts requests and never waits for them.
@@ -30,6 +34,26 @@ class Inference:
 
     def __init__(self, threads: Executor, watcher: Watcher | None = None):
         self._threads, self._watcher = threads, watcher
+
+    def check_room(self, store: ModelStore, account: Account, label: str | None) -> None:
+        """Refuse what is sure to be refused before it is read, which costs more than to refuse it.
+
+        Arguments:
+            store: the models.
+            account: names the model and version; a model that is not there is left to be missed later.
+            label: of the version.
+
+        Raises:
+            StatusError: a queue is full.
+        """
+        try:
+            lease = store.lease(account.model, account.version, label)
+        except StatusError:
+            return
+        with lease:
+            if _has_queue(type(lease.predictor)):
+                account.version = lease.version.version
+                lease.predictor.check_room()
 
     def start(
         self, lease: Lease, signature_name: str, inputs: Arrays, account: Account, deadline: float | None = None
@@ -52,7 +76,7 @@ class Inference:
         name = signature_name or DEFAULT_SIGNATURE
         account.answered_by(lease, name, inputs)
         try:
-            if isinstance(lease.predictor, Queueing):
+            if _has_queue(type(lease.predictor)):
                 future = lease.predictor.submit(name, inputs, deadline)
             else:
                 future = self._threads.submit(lease.predictor.predict, name, inputs)
@@ -71,6 +95,11 @@ class Inference:
             _log.exception("the watcher of answers failed")
         finally:
             lease.release()
+
+
+@cache
+def _has_queue(kind: type) -> bool:
+    return issubclass(kind, Queueing)
 
 
 def signature_of(lease: Lease, signature_name: str, kind: str) -> Signature:

@@ -18,6 +18,7 @@ from keras_ft.serving.api_keys import ApiKeys
 from keras_ft.serving.batching.parameters import BatchingParameters
 from keras_ft.serving.batching.predictor import BatchingPredictor
 from keras_ft.serving.listeners import bound_socket, url_of
+from keras_ft.serving.loop_delay import LoopDelay
 from keras_ft.serving.models.polling import Poller
 from keras_ft.serving.models.store import ModelStore, ModelVersion
 from keras_ft.serving.monitoring.observed import ObservedPredictor
@@ -73,7 +74,8 @@ def serve(
         if options.grpc_port:
             bound_socket(options.host, options.grpc_port, "--grpc-port").close()  # gRPC binds it itself
         metrics = ServerMetrics() if monitoring.enable else None
-        store = ModelStore(configs, front=_front(batching, metrics), tell=_tell, watcher=metrics)
+        delay = LoopDelay()
+        store = ModelStore(configs, front=_front(batching, metrics, delay), tell=_tell, watcher=metrics)
         poller = Poller(
             store,
             options.poll_seconds,
@@ -85,7 +87,7 @@ def serve(
         try:
             _spare_libraries_from_collections()
             store.update()
-            running = _Running(store, options, keys, threads, metrics, monitoring.path, poller)
+            running = _Running(store, options, keys, threads, metrics, monitoring.path, poller, delay)
             asyncio.run(_serve(running, listener, ready))
         finally:
             poller.stop()
@@ -112,6 +114,7 @@ class _Running(NamedTuple):
     metrics: Any
     metrics_path: str
     poller: Poller
+    delay: LoopDelay
 
 
 async def _serve(running: _Running, listener: Any, ready: Callable[[Started], None] | None) -> None:
@@ -119,7 +122,7 @@ async def _serve(running: _Running, listener: Any, ready: Callable[[Started], No
     from keras_ft.serving.rest.http_server import HttpServer
     from keras_ft.serving.rpc.server import start_grpc
 
-    store, options, keys, threads, metrics, metrics_path, poller = running
+    store, options, keys, threads, metrics, metrics_path, poller, delay = running
     pages = {} if metrics is None else {metrics_path: metrics.render}
     limits = Limits(options.max_request_bytes, options.body_seconds)
     app = HttpApp(store, threads, keys, limits, metrics, pages)
@@ -146,10 +149,11 @@ async def _serve(running: _Running, listener: Any, ready: Callable[[Started], No
         if rpc is not None:
             await rpc.stop(options.grace_seconds)
 
-    ending = asyncio.create_task(end())
+    ending, measuring = asyncio.create_task(end()), asyncio.create_task(delay.measure())
     try:
         await http.run_on(listener, started)
     finally:
+        measuring.cancel()
         stop.set()
         await ending
 
@@ -163,14 +167,16 @@ def print_ready(started: Started) -> None:
     print(json.dumps({"url": started.url, "grpc": started.grpc_address, "models": models}), flush=True)
 
 
-def _front(parameters: BatchingParameters | None, metrics: Any) -> Callable[[ModelVersion, Predictor], Predictor]:
+def _front(
+    parameters: BatchingParameters | None, metrics: Any, delay: LoopDelay
+) -> Callable[[ModelVersion, Predictor], Predictor]:
     """What stands before a version's predictor: a queue where one is wanted, and what counts its runs."""
 
     def front(version: ModelVersion, predictor: Predictor) -> Predictor:
         if parameters is None:
             return predictor if metrics is None else ObservedPredictor(predictor, metrics.observer(version.name))
         observer = None if metrics is None else metrics.observer(version.name, parameters.thread_pool_name)
-        queue = BatchingPredictor(predictor, parameters, observer)
+        queue = BatchingPredictor(predictor, parameters, observer, lost_elsewhere=lambda: delay.seconds)
         if metrics is not None:
             metrics.queued(version.name, version.version, lambda: queue.queued_rows)
         return queue

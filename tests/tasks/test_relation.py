@@ -10,6 +10,7 @@ from keras_ft.batch import TokenBatch
 from keras_ft.data.rows import Rows
 from keras_ft.errors import RequestError
 from keras_ft.evaluation.predictor import Predictor
+from keras_ft.presets.load import load_pretrained
 from keras_ft.tasks.model import build_model, load_model
 from keras_ft.tasks.registry import load_task, save_task
 from keras_ft.tasks.relation import Relation
@@ -21,6 +22,7 @@ from keras_ft.text.entity_pair import from_marked
 from keras_ft.text.vocabulary import Vocabulary
 from keras_ft.text.wordpiece import WordPieceTokenizer
 from tests.tiny import TOKENS, tiny_byte_pair
+from tests.tiny_encoders import scratch_options
 from tests.tiny_relations import MARKERS, WORDS
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
@@ -77,6 +79,20 @@ def test_byte_pairs_take_the_space_before_a_word_along(tmp_path):
     before, first, between, second, behind = ids_of("the| children| are| in|side.")
     marked = [*before, head, *first, head, *between, tail, *second, tail, *behind]
     assert found.ids.to_list() == [[*vocabulary.begin_ids, *marked, *vocabulary.end_ids]]
+
+
+@pytest.mark.parametrize("family", ["xlm-roberta", "albert"])
+def test_sentence_pieces_mark_with_special_tokens(family, tmp_path):
+    tokenizer = load_pretrained(scratch_options(family, tmp_path)).tokenizer
+    vocabulary = tokenizer.vocabulary
+    before, tail, between, head, behind = tokenizer.tokenize(
+        tf.constant(["the weather", "film", "is very", "good", "."])
+    ).to_list()
+    found = framed(from_marked(tf.constant(["the weather <e2>film</e2> is very <e1>good</e1>."])), tokenizer, 64)
+    [begin], [end], unknown = vocabulary.begin_ids, vocabulary.end_ids, vocabulary.unk_id
+    ids = [begin, *before, end, *tail, end, *between, unknown, *head, unknown, *behind, end]
+    assert found.ids.to_list() == [ids]
+    assert [ids[place] for place in found.features["entity_places"][0].numpy()] == [unknown, end]
 
 
 @pytest.mark.parametrize("vocabulary", ["bert_uncased", "bert_chinese"])

@@ -1,5 +1,7 @@
 """Which requests a queue accepts: what fits, and what would not wait too long."""
 
+from collections.abc import Callable
+
 from keras_ft.serving.batching.length_queues import LengthQueues, most_rows
 from keras_ft.serving.batching.parameters import BatchingParameters
 from keras_ft.serving.batching.run_times import RunTimes, free_in
@@ -16,10 +18,14 @@ class Admission:
     Arguments:
         parameters: the bounds.
         queues: what waits.
+        lost_elsewhere: seconds that a request loses outside of the queue, now; they count as waiting.
     """
 
-    def __init__(self, parameters: BatchingParameters, queues: LengthQueues):
+    def __init__(
+        self, parameters: BatchingParameters, queues: LengthQueues, lost_elsewhere: Callable[[], float] = lambda: 0.0
+    ):
         self.times = RunTimes()
+        self._lost_elsewhere = lost_elsewhere
         self._parameters = parameters
         self._queues = queues
         self._running: dict[int, tuple[int, int, float]] = {}
@@ -43,7 +49,7 @@ class Admission:
             longest = max(self._queues.rows_of_group, default=0)
             raise StatusError("RESOURCE_EXHAUSTED", message, self.wait(longest, now) or RETRY_SECONDS)
         if parameters.max_queue_delay is not None:
-            wait = self.wait(group, now)
+            wait = self.wait(group, now) + self._lost_elsewhere()
             if wait > parameters.max_queue_delay:
                 bound = parameters.max_queue_delay
                 message = f"{_FULL}the wait would be {wait:.3g} s and max_queue_delay is {bound:g} s"

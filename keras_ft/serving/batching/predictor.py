@@ -42,6 +42,7 @@ class BatchingPredictor:
         parameters: sizes, threads and bounds.
         observer: is told of each batch.
         clock: seconds, as `time.monotonic`; deadlines are its times.
+        lost_elsewhere: seconds that a request loses outside of the queue, now.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class BatchingPredictor:
         parameters: BatchingParameters | None = None,
         observer: BatchObserver | None = None,
         clock: Callable[[], float] = time.monotonic,
+        lost_elsewhere: Callable[[], float] = lambda: 0.0,
     ):
         self.parameters = parameters = parameters or BatchingParameters()
         self._predictor = predictor
@@ -57,7 +59,7 @@ class BatchingPredictor:
         self._queues = LengthQueues(
             parameters.batch_rows, parameters.batch_timeout_micros / 1e6, parameters.num_batch_threads
         )
-        self._admission = Admission(parameters, self._queues)
+        self._admission = Admission(parameters, self._queues, lost_elsewhere)
         self._runner = BatchRunner(predictor, self._withdraw, self._learn, observer, clock)
         self._lock = threading.Lock()
         self._work = threading.Condition(self._lock)
@@ -130,6 +132,11 @@ class BatchingPredictor:
                 self._next_deadline = request.deadline
                 self._deadlines.notify()
         return request.future
+
+    def check_room(self) -> None:
+        """Raise RESOURCE_EXHAUSTED, with `retry_after`, if not even one short row would be accepted now."""
+        with self._lock:
+            self._admission.check(group=0, rows=1, now=self._clock())
 
     def close(self) -> None:
         """Refuse new requests, finish those accepted, end the threads, then close the predictor."""

@@ -5,7 +5,7 @@ import re
 import time
 import uuid
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -92,18 +92,38 @@ class HttpApp:
             return body
         seconds = _seconds(headers.get("x-request-timeout"))
         deadline = None if seconds is None else time.monotonic() + seconds
-        answering = asyncio.ensure_future(self._api.answer(scope["method"], target, body, deadline))
-        leaving = asyncio.ensure_future(_gone(receive))
+        return await self._while_wanted(self._api.answer(scope["method"], target, body, deadline), receive, seconds)
+
+    async def _while_wanted(self, answering: Coroutine[Any, Any, Answer], receive: Any, seconds: float | None) -> Answer:
+        """Answer unless the client leaves or the time is up; what still waits in a queue is then dropped.
+
+        Nobody watches for the client before something is waited for: a refusal under overload has to be cheap.
+        """
+        leaving: asyncio.Task | None = None
+
+        async def leave() -> None:
+            await _gone(receive)
+            if not limit.expired():
+                limit.reschedule(0)
+
+        def watch() -> None:
+            nonlocal leaving
+            leaving = asyncio.ensure_future(leave())
+
         try:
-            await asyncio.wait({answering, leaving}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-            if answering.done():
-                return answering.result()
-            if leaving.done():
-                raise _GoneError
+            async with asyncio.timeout(seconds) as limit:
+                watching = asyncio.get_running_loop().call_soon(watch)
+                try:
+                    return await answering
+                finally:
+                    watching.cancel()
+        except TimeoutError:
+            if leaving is not None and leaving.done():
+                raise _GoneError from None
             return Answer(504, error_json("Deadline exceeded"))
         finally:
-            leaving.cancel()
-            answering.cancel()  # a request that still waits in a queue is dropped
+            if leaving is not None:
+                leaving.cancel()
 
     def _health(self, target: str) -> Answer:
         if target == "/livez":

@@ -30,6 +30,7 @@ class HttpServer(uvicorn.Server):
                 ws="none",
                 log_level="warning",
                 access_log=False,
+                proxy_headers=False,
                 server_header=False,
                 timeout_keep_alive=KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=max(1, round(options.grace_seconds)),
