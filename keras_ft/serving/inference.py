@@ -1,11 +1,13 @@
 """Runs what REST and gRPC ask for: on a thread of a pool, or in the queue of a predictor that has one."""
 
+import asyncio
 import logging
 from concurrent.futures import Executor, Future
 from functools import cache
 from typing import Protocol, runtime_checkable
 
 from keras_ft.serving.account import Account, Watcher
+from keras_ft.serving.loop_futures import LoopFutures
 from keras_ft.serving.models.store import Lease, ModelStore
 from keras_ft.serving.signature import DEFAULT_SIGNATURE, Arrays, Signature
 from keras_ft.serving.status import StatusError, invalid
@@ -34,6 +36,7 @@ class Inference:
 
     def __init__(self, threads: Executor, watcher: Watcher | None = None):
         self._threads, self._watcher = threads, watcher
+        self._futures = LoopFutures()
 
     def check_room(self, store: ModelStore, account: Account, label: str | None) -> None:
         """Refuse what is sure to be refused before it is read, which costs more than to refuse it.
@@ -57,8 +60,8 @@ class Inference:
 
     def start(
         self, lease: Lease, signature_name: str, inputs: Arrays, account: Account, deadline: float | None = None
-    ) -> Future:
-        """Run one signature; the lease is released when that is done.
+    ) -> asyncio.Future:
+        """Run one signature; called in the event loop. The lease is released when that is done.
 
         Arguments:
             lease: of the version that answers.
@@ -68,7 +71,7 @@ class Inference:
             deadline: on the clock of `time.monotonic`; a request that still waits then is dropped.
 
         Returns:
-            A future of the outputs, or of a `StatusError`; cancelling it drops a request that still waits.
+            A future of the loop: the outputs, or a `StatusError`; cancelling it drops a request that still waits.
 
         Raises:
             StatusError: a queue is full.
@@ -84,7 +87,7 @@ class Inference:
             lease.release()
             raise
         future.add_done_callback(lambda done: self._finish(done, lease, name, inputs))
-        return future
+        return self._futures.awaitable(future)
 
     def _finish(self, done: Future, lease: Lease, signature: str, inputs: Arrays) -> None:
         try:

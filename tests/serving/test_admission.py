@@ -92,6 +92,17 @@ def test_a_request_that_would_wait_too_long_is_refused_and_told_when_to_come_bac
     admission([(0, 990)]).check(group=0, rows=10, now=0.0)  # no bound is given
 
 
+def test_what_a_request_loses_outside_of_the_queue_counts_as_waiting():
+    lost = 0.4
+    queues = LengthQueues(10)
+    state = Admission(BatchingParameters(10, max_queue_delay=0.5), queues, lambda: lost)
+    state.check(group=0, rows=1, now=0.0)
+    lost = 0.6
+    with pytest.raises(StatusError, match="the wait would be 0.6 s") as refused:
+        state.check(group=0, rows=1, now=0.0)
+    assert refused.value.retry_after == pytest.approx(0.6)
+
+
 def test_a_full_queue_is_said_as_tf_serving_says_it():
     state = admission([(0, 18)], max_enqueued_batches=2)
     state.check(group=0, rows=2, now=0.0)

@@ -360,8 +360,11 @@ def test_a_full_queue_refuses_and_takes_requests_again_when_it_has_room(gated):
     ) as full:
         predictor.submit("double", numbers(5))
     assert full.value.retry_after > 0
+    with pytest.raises(StatusError, match="RESOURCE_EXHAUSTED"):
+        predictor.check_room()
     call()
     call = next_call()
+    predictor.check_room()
     futures.append(predictor.submit("double", numbers(6)))
     for _ in range(2):
         call()

@@ -1,8 +1,10 @@
 """Health, API keys, limits, and what a server does with hostile or hasty clients."""
 
+import asyncio
 import gzip
 import http.client
 import json
+import re
 import shutil
 import socket
 import ssl
@@ -22,9 +24,12 @@ from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 from keras_ft.errors import RequestError
 from keras_ft.serving.api_keys import ApiKeys, new_key
 from keras_ft.serving.background import BackgroundServer
+from keras_ft.serving.batching.parameters import BatchingParameters
+from keras_ft.serving.batching.predictor import BatchingPredictor
 from keras_ft.serving.client import Client, ServingError
 from keras_ft.serving.models.config import ModelConfig
 from keras_ft.serving.models.store import ModelStore
+from keras_ft.serving.monitoring.metrics import ServerMetrics
 from keras_ft.serving.options import ServerOptions
 from keras_ft.serving.rest.http_app import HttpApp, Limits
 from keras_ft.serving.server import serve
@@ -148,6 +153,78 @@ def test_a_deadline_is_kept(store, predictor_of, threads):
         assert (answer.status_code, answer.json()) == (504, {"error": "Deadline exceeded"})
     finally:
         release.set()
+
+
+def test_a_full_queue_refuses_before_it_reads_and_a_client_that_leaves_frees_its_place(models, predictor_of, threads):
+    class Slow:
+        signatures, signature_defs = predictor_of("half_plus_two").signatures, {}
+
+        def predict(self, signature_name, inputs):
+            running.set()
+            release.wait(10)
+            return {"y": inputs["x"]}
+
+        def close(self):
+            pass
+
+    running, release, queues = threading.Event(), threading.Event(), []
+
+    def front(_, predictor):
+        queues.append(BatchingPredictor(predictor, BatchingParameters(1, max_enqueued_batches=1, num_batch_threads=1)))
+        return queues[-1]
+
+    slow = ModelStore([ModelConfig("m", str(models / "half_plus_two"))], load=lambda _: Slow(), front=front)
+    slow.update()
+    metrics = ServerMetrics()
+    app = HttpApp(slow, threads, watcher=metrics)
+
+    async def ask(body: bytes, left: asyncio.Event) -> list[dict]:
+        sent, messages = [], iter([{"type": "http.request", "body": body}])
+
+        async def receive():
+            message = next(messages, None)
+            if message is None:
+                await left.wait()
+            return message or {"type": "http.disconnect"}
+
+        async def send(message):
+            sent.append(message)
+
+        scope = {
+            "type": "http",
+            "method": "POST",
+            "raw_path": b"/v1/models/m:predict",
+            "query_string": b"",
+            "headers": [],
+        }
+        await app(scope, receive, send)
+        return sent
+
+    async def run():
+        stays, leaves = asyncio.Event(), asyncio.Event()
+        first = asyncio.create_task(ask(ASK[1], stays))
+        assert await asyncio.to_thread(running.wait, 10)
+        waiting = asyncio.create_task(ask(ASK[1], leaves))
+        while not queues[0].queued_rows:
+            await asyncio.sleep(0.01)
+        refused = await ask(b"{", stays)  # a body that is no JSON
+        assert refused[0]["status"] == 429
+        assert b"retry-after" in dict(refused[0]["headers"])
+        leaves.set()
+        assert await waiting == []
+        assert queues[0].queued_rows == 0
+        assert (await ask(b"{", stays))[0]["status"] == 400
+        release.set()
+        assert (await first)[0]["status"] == 200
+
+    try:
+        asyncio.run(run())
+        counted = metrics.render().decode()
+    finally:
+        release.set()
+        slow.close()
+        metrics.close()
+    assert re.search(r'keras_ft_requests_total\{.*code="RESOURCE_EXHAUSTED".*\} 1\.0', counted), counted
 
 
 def test_hostile_paths_and_bodies_are_refused(http):

@@ -18,7 +18,7 @@ from keras_ft.serving.monitoring.text_values import Row, TextCounter, unknown_sh
 MOST_BYTES = 8 << 20
 MOST_BYTES_OF_A_TEXT = 16 << 10
 ROWS_AT_ONCE = 512
-SELDOM = 0.05  # seconds between two rounds, so that many small requests are counted together
+SELDOM = 0.1  # seconds between two rounds, so that many small requests are counted together
 
 Version = tuple[str, int]
 
@@ -59,7 +59,7 @@ class AnswerWatch:
     def __init__(self, tokens: Callable[[str, int], None], dropped: Callable[[str, int], None]):
         self._tokens, self._dropped = tokens, dropped
         self._queue: deque[Answered] = deque()
-        self._size = 0
+        self._size = self._rows = 0  # of the queue
         self._busy = self._closed = False
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -89,10 +89,11 @@ class AnswerWatch:
             if not full:
                 self._queue.append(answered)
                 self._size += answered.size
+                self._rows += len(answered.characters)
                 if self._thread is None:
                     self._thread = threading.Thread(target=self._run, name="answer-watch", daemon=True)
                     self._thread.start()
-                elif len(self._queue) == 1:
+                elif len(self._queue) == 1 or self._rows >= ROWS_AT_ONCE:
                     self._changed.notify_all()
         if full:
             self._dropped(answered.version[0], len(answered.characters))
@@ -119,7 +120,7 @@ class AnswerWatch:
         with self._changed:
             self._closed = True
             self._queue.clear()
-            self._size = 0
+            self._size = self._rows = 0
             self._changed.notify_all()
         if self._thread is not None:
             self._thread.join(10)
@@ -137,7 +138,7 @@ class AnswerWatch:
             for version, found in taken.items():
                 self._count(version, found)
             with self._changed:
-                self._changed.wait_for(lambda: self._closed, 0 if self._queue else SELDOM)
+                self._changed.wait_for(lambda: self._closed or self._rows >= ROWS_AT_ONCE, SELDOM)
 
     def _take(self) -> dict[Version, list[Answered]]:
         """Answers of up to 512 rows, by version."""
@@ -147,6 +148,7 @@ class AnswerWatch:
             answered = self._queue.popleft()
             self._size -= answered.size
             rows += len(answered.characters)
+            self._rows -= len(answered.characters)
             taken.setdefault(answered.version, []).append(answered)
         return taken
 

@@ -156,8 +156,7 @@ class RestApi:
         return regressions_json(regressions(outputs, len(examples)))
 
     async def _run(self, lease: Lease, signature_name: str, inputs: Arrays, asked: "_Asked") -> Arrays:
-        started = self._inference.start(lease, signature_name, inputs, asked.account, asked.deadline)
-        return await asyncio.wrap_future(started)
+        return await self._inference.start(lease, signature_name, inputs, asked.account, asked.deadline)
 
     async def _aside(self, size: int, work: Callable[..., Any], *arguments: Any) -> Any:
         """Do work that may take long on a thread, so that other requests go on."""

@@ -5,7 +5,7 @@ import re
 import time
 import uuid
 import zlib
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -94,7 +94,7 @@ class HttpApp:
         deadline = None if seconds is None else time.monotonic() + seconds
         return await self._while_wanted(self._api.answer(scope["method"], target, body, deadline), receive, seconds)
 
-    async def _while_wanted(self, answering: Coroutine[Any, Any, Answer], receive: Any, seconds: float | None) -> Answer:
+    async def _while_wanted(self, answering: Awaitable[Answer], receive: Any, seconds: float | None) -> Answer:
         """Answer unless the client leaves or the time is up; what still waits in a queue is then dropped.
 
         Nobody watches for the client before something is waited for: a refusal under overload has to be cheap.

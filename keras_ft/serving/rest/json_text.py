@@ -4,7 +4,9 @@ Python's parser does the work; where it refuses a text, `json_syntax` names the 
 """
 
 import json
+import math
 import re
+from array import array
 from typing import Any
 
 import numpy as np
@@ -73,10 +75,11 @@ def decimal_texts(values: np.ndarray) -> list[str]:
     """
     items = values.tolist()
     texts = ("%g " * len(items) % tuple(items)).split()
-    read_back = np.array([float(text) for text in texts], values.dtype)
-    digits = 9 if values.dtype == np.float32 else 17
-    for i in np.nonzero((read_back != values) & np.isfinite(values))[0]:
-        texts[i] = f"{items[i]:.{digits}g}"
+    kind, digits = ("f", 9) if values.dtype == np.float32 else ("d", 17)
+    read_back = array(kind, map(float, texts))  # numpy takes longer for the few values of one answer
+    for i, (found, item) in enumerate(zip(read_back, items, strict=True)):
+        if found != item and math.isfinite(item):
+            texts[i] = f"{item:.{digits}g}"
     return [text if "." in text or "e" in text else _WHOLE.get(text) or text + ".0" for text in texts]
 
 

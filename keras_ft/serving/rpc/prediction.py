@@ -57,7 +57,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
             wanted = _filtered(list(request.output_filter), list(signature.outputs))
             inputs = {key: to_array(proto, key) for key, proto in request.inputs.items()}
             future = self._inference.start(lease, name, inputs, account, _deadline(context))
-        outputs = await asyncio.wrap_future(future)
+        outputs = await future
         response = predict_pb2.PredictResponse()
         _fill_spec(response.model_spec, lease, name)
         for key in wanted:
@@ -103,7 +103,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
                     raise StatusError("UNIMPLEMENTED", f"Unsupported signature method_name: {task.method_name}")
                 check_method(signature, kind)
                 future = self._inference.start(lease, name, {"inputs": examples}, account, _deadline(context))
-            running.append((lease, name, kind, asyncio.wrap_future(future)))
+            running.append((lease, name, kind, future))
         response = inference_pb2.MultiInferenceResponse()
         found = await asyncio.gather(*(future for *_, future in running))
         for (lease, name, kind, _), outputs in zip(running, found, strict=True):
@@ -138,7 +138,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
             name = signature_of(lease, request.model_spec.signature_name, kind).name
             examples = serialized_examples(request.input)
             future = self._inference.start(lease, name, {"inputs": examples}, account, _deadline(context))
-        _FILL[kind](response.result, await asyncio.wrap_future(future), len(examples))
+        _FILL[kind](response.result, await future, len(examples))
         _fill_spec(response.model_spec, lease, name)
         return response
 
