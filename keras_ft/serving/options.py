@@ -27,7 +27,8 @@ class ServerOptions:
         poll_seconds: between two looks for new versions; 0 looks once.
         enable_batching: whether requests that wait are run together.
         batching_parameters_file: how, in TF Serving's text format; needs `enable_batching`.
-        max_queue_delay: seconds that a request may be expected to wait in the queue; others are refused at once.
+        max_queue_delay: seconds that a request may be expected to wait, in the queue and for the server; others are
+            refused at once.
         monitoring_config_file: whether and where metrics are shown, in TF Serving's text format.
         api_keys: a file of those who may ask; everyone where None.
         tls_cert, tls_key: PEM files; with them both ports speak TLS alone.
