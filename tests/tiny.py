@@ -100,7 +100,7 @@ def sentiment_rows(count: int = 48) -> list[dict]:
 
 def write_recipe(folder: Path, **changes: str) -> Path:
     """A recipe over a tiny model and data, all in `folder`; `changes` replace whole sections (YAML)."""
-    write_hugging_face(folder / "bert")
+    write_hugging_face(folder / "bert", num_hidden_layers=1)
     write_jsonl(folder / "train.jsonl", sentiment_rows())
     write_jsonl(folder / "test.jsonl", sentiment_rows(12))
     sections = {

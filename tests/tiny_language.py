@@ -12,7 +12,7 @@ from tests.tiny import SENTENCES, tiny_byte_pair, write_jsonl
 
 SPEAKERS = ("<|user|>", "<|bot|>")
 GPT2 = (
-    "{family: gpt2, vocabulary: bpe/vocab.json, merges: bpe/merges.txt, num_layers: 2, num_heads: 2, hidden_dim: 32,"
+    "{family: gpt2, vocabulary: bpe/vocab.json, merges: bpe/merges.txt, num_layers: 1, num_heads: 2, hidden_dim: 32,"
     " intermediate_dim: 64, max_sequence_length: 64}"
 )
 ROWS = {

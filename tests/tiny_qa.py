@@ -26,7 +26,7 @@ def question_rows(count: int, seed: int = 0, longest: int = 60) -> list[dict]:
 
 def write_qa_recipe(folder: Path, **changes: str) -> Path:
     """A recipe over a tiny model and data, all in `folder`; `changes` replace whole sections (YAML)."""
-    write_hugging_face(folder / "bert")
+    write_hugging_face(folder / "bert", num_hidden_layers=1)
     write_jsonl(folder / "train.jsonl", question_rows(64))
     write_jsonl(folder / "test.jsonl", question_rows(24, seed=1))
     sections = {

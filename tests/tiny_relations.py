@@ -66,7 +66,7 @@ def relation_rows(count: int = 60) -> list[dict]:
 def write_relation_recipe(folder: Path, **changes: str) -> Path:
     """A recipe over a tiny model whose vocabulary has [unused1] to [unused4]."""
     tokens = list(dict.fromkeys([*TOKENS, *MARKERS, *WORDS]))
-    write_hugging_face(folder / "bert", vocab_size=len(tokens))
+    write_hugging_face(folder / "bert", vocab_size=len(tokens), num_hidden_layers=1)
     (folder / "bert" / "vocab.txt").write_text("".join(f"{token}\n" for token in tokens), encoding="utf-8")
     write_jsonl(folder / "train.jsonl", relation_rows())
     write_jsonl(folder / "test.jsonl", relation_rows(15))
