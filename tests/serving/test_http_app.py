@@ -131,52 +131,46 @@ def test_a_body_beyond_the_limit_is_refused_also_when_packed(store, threads):
     assert client.post(ASK[0], content=gzip.compress(ASK[1]), headers={"content-encoding": "gzip"}).status_code == 200
 
 
-def test_a_deadline_is_kept(store, predictor_of, threads):
-    class Slow:
-        signatures, signature_defs = predictor_of("half_plus_two").signatures, {}
+class Slow:
+    """half_plus_two's signatures; each answer waits until it is released."""
 
-        def predict(self, signature_name, inputs):
-            release.wait(10)
-            return {"y": inputs["x"]}
+    def __init__(self, predictor_of):
+        self.signatures, self.signature_defs = predictor_of("half_plus_two").signatures, {}
+        self.running, self.release = threading.Event(), threading.Event()
 
-        def close(self):
-            pass
+    def predict(self, signature_name, inputs):
+        self.running.set()
+        self.release.wait(10)
+        return {"y": inputs["x"]}
 
-    release = threading.Event()
-    slow = ModelStore(
-        [ModelConfig("m", str(Path(store.versions("half_plus_two")[0].folder).parent))], load=lambda _: Slow()
-    )
-    slow.update()
-    client = client_of(slow, threads)
+    def close(self):
+        pass
+
+    def store(self, models, **options) -> ModelStore:
+        store = ModelStore([ModelConfig("m", str(models / "half_plus_two"))], load=lambda _: self, **options)
+        store.update()
+        return store
+
+
+def test_a_deadline_is_kept(models, predictor_of, threads):
+    slow = Slow(predictor_of)
+    client = client_of(slow.store(models), threads)
     try:
         answer = client.post("/v1/models/m:predict", content=ASK[1], headers={"x-request-timeout": "0.05"})
         assert (answer.status_code, answer.json()) == (504, {"error": "Deadline exceeded"})
     finally:
-        release.set()
+        slow.release.set()
 
 
 def test_a_full_queue_refuses_before_it_reads_and_a_client_that_leaves_frees_its_place(models, predictor_of, threads):
-    class Slow:
-        signatures, signature_defs = predictor_of("half_plus_two").signatures, {}
-
-        def predict(self, signature_name, inputs):
-            running.set()
-            release.wait(10)
-            return {"y": inputs["x"]}
-
-        def close(self):
-            pass
-
-    running, release, queues = threading.Event(), threading.Event(), []
+    slow, queues = Slow(predictor_of), []
 
     def front(_, predictor):
         queues.append(BatchingPredictor(predictor, BatchingParameters(1, max_enqueued_batches=1, num_batch_threads=1)))
         return queues[-1]
 
-    slow = ModelStore([ModelConfig("m", str(models / "half_plus_two"))], load=lambda _: Slow(), front=front)
-    slow.update()
-    metrics = ServerMetrics()
-    app = HttpApp(slow, threads, watcher=metrics)
+    store, metrics = slow.store(models, front=front), ServerMetrics()
+    app = HttpApp(store, threads, watcher=metrics)
 
     async def ask(body: bytes, left: asyncio.Event) -> list[dict]:
         sent, messages = [], iter([{"type": "http.request", "body": body}])
@@ -203,7 +197,7 @@ def test_a_full_queue_refuses_before_it_reads_and_a_client_that_leaves_frees_its
     async def run():
         stays, leaves = asyncio.Event(), asyncio.Event()
         first = asyncio.create_task(ask(ASK[1], stays))
-        assert await asyncio.to_thread(running.wait, 10)
+        assert await asyncio.to_thread(slow.running.wait, 10)
         waiting = asyncio.create_task(ask(ASK[1], leaves))
         while not queues[0].queued_rows:
             await asyncio.sleep(0.01)
@@ -214,15 +208,15 @@ def test_a_full_queue_refuses_before_it_reads_and_a_client_that_leaves_frees_its
         assert await waiting == []
         assert queues[0].queued_rows == 0
         assert (await ask(b"{", stays))[0]["status"] == 400
-        release.set()
+        slow.release.set()
         assert (await first)[0]["status"] == 200
 
     try:
         asyncio.run(run())
         counted = metrics.render().decode()
     finally:
-        release.set()
-        slow.close()
+        slow.release.set()
+        store.close()
         metrics.close()
     assert re.search(r'keras_ft_requests_total\{.*code="RESOURCE_EXHAUSTED".*\} 1\.0', counted), counted
 
