@@ -33,7 +33,7 @@ def test_a_run_killed_twice_ends_as_one_never_killed_bit_for_bit(tmp_path, bench
     assert [row["resumed from"] > 0 for row in rows] == [False, True, True]
     benchmark.finish(benchmark.start(recipe, tmp_path / "whole", "tensorflow"))
     ours, theirs = (benchmark.weights(tmp_path / name) for name in ("killed", "whole"))
-    assert len(ours) > 30
+    assert len(ours) > 20
     assert benchmark.differing(ours, theirs) == []
     assert benchmark.differing({**ours, "x": ours[min(ours)]}, theirs) == ["x"], "it would notice"
 
