@@ -4,12 +4,12 @@ import asyncio
 import logging
 from concurrent.futures import Executor, Future
 from functools import cache
-from typing import Protocol, runtime_checkable
+from typing import Protocol, cast, runtime_checkable
 
 from keras_ft.serving.account import Account, Watcher
 from keras_ft.serving.loop_futures import LoopFutures
 from keras_ft.serving.models.store import Lease, ModelStore
-from keras_ft.serving.signature import DEFAULT_SIGNATURE, Arrays, Signature
+from keras_ft.serving.signature import DEFAULT_SIGNATURE, Arrays, Predictor, Signature
 from keras_ft.serving.status import StatusError, invalid
 
 _log = logging.getLogger(__name__)
@@ -54,9 +54,10 @@ class Inference:
         except StatusError:
             return
         with lease:
-            if _has_queue(type(lease.predictor)):
+            queue = _queue_of(lease.predictor)
+            if queue is not None:
                 account.version = lease.version.version
-                lease.predictor.check_room()
+                queue.check_room()
 
     def start(
         self, lease: Lease, signature_name: str, inputs: Arrays, account: Account, deadline: float | None = None
@@ -79,8 +80,9 @@ class Inference:
         name = signature_name or DEFAULT_SIGNATURE
         account.answered_by(lease, name, inputs)
         try:
-            if _has_queue(type(lease.predictor)):
-                future = lease.predictor.submit(name, inputs, deadline)
+            queue = _queue_of(lease.predictor)
+            if queue is not None:
+                future = queue.submit(name, inputs, deadline)
             else:
                 future = self._threads.submit(lease.predictor.predict, name, inputs)
         except BaseException:
@@ -100,9 +102,13 @@ class Inference:
             lease.release()
 
 
+def _queue_of(predictor: Predictor) -> Queueing | None:
+    return cast("Queueing", predictor) if _has_queue(type(predictor)) else None
+
+
 @cache
 def _has_queue(kind: type) -> bool:
-    return issubclass(kind, Queueing)
+    return issubclass(kind, Queueing)  # which takes long to tell
 
 
 def signature_of(lease: Lease, signature_name: str, kind: str) -> Signature:
