@@ -5,9 +5,8 @@
 Each run is exported and asked through a Session; one that may answer "none" is exported so that it never does, or a
 threshold would hide what is to be checked. Of every entity, `text[start:end]` must be whole words of the text
 that do not overlap; of every answer it must be the answer. A sentence is then put at 25 places of a text of 5,000
-words, and must be read as where its window's text is given alone; scores are compared where one window has it all. At
-last the embedded server must answer 500 rows as
-`keras-ft predict` does.
+words, and must be read as where its window's text is given alone; scores are compared where one window has it all.
+At last the embedded server must answer 500 rows as `keras-ft predict` does.
 """
 
 import json

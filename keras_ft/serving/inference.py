@@ -38,19 +38,19 @@ class Inference:
         self._threads, self._watcher = threads, watcher
         self._futures = LoopFutures()
 
-    def check_room(self, store: ModelStore, account: Account, label: str | None) -> None:
-        """Refuse what is sure to be refused before it is read, which costs more than to refuse it.
+    def check_room(self, store: ModelStore, account: Account, version: int | None, label: str | None) -> None:
+        """Refuse what is sure to be refused before it is parsed, which costs more than to refuse it.
 
         Arguments:
             store: the models.
-            account: names the model and version; a model that is not there is left to be missed later.
-            label: of the version.
+            account: names the model; one that is not there is left to be missed later.
+            version, label: which version of it is asked for.
 
         Raises:
             StatusError: a queue is full.
         """
         try:
-            lease = store.lease(account.model, account.version, label)
+            lease = store.lease(account.model, version, label)
         except StatusError:
             return
         with lease:

@@ -21,7 +21,7 @@ from keras_ft.tasks.model import load_model
 from keras_ft.tasks.samples import HARD_TEXTS
 from keras_ft.training.train import train
 from tests.tiny import SENTENCES, write_jsonl
-from tests.tiny_language import ROWS, write_language_recipe
+from tests.tiny_language import GPT2, ROWS, write_language_recipe
 
 GENERATION = "generation: {max_new_tokens: 8}"
 KINDS = {
@@ -29,6 +29,7 @@ KINDS = {
     "text2text": f"{{name: text2text, {GENERATION}}}",
     "dialogue": f"{{name: dialogue, {GENERATION}}}",
 }
+TWO_LAYERS = GPT2.replace("num_layers: 1", "num_layers: 2")  # each has a cache of its own
 INPUTS = {"causal_lm": "prompt", "text2text": "source", "dialogue": "turns"}
 DEFAULTS = {"max_new_tokens": -1, "temperature": -1.0, "top_k": -1, "top_p": -1.0, "seed": -1}
 
@@ -41,7 +42,8 @@ def kind(request) -> str:
 @pytest.fixture(scope="module")
 def run(kind, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp(kind)
-    recipe = write_language_recipe(folder, kind, task=KINDS[kind], train="{steps: 4, batch_size: 8}")
+    train_section = "{steps: 4, batch_size: 8}"
+    recipe = write_language_recipe(folder, kind, task=KINDS[kind], backbone=TWO_LAYERS, train=train_section)
     train(load_recipe(recipe), folder / "run", tell=lambda line: None)
     return folder / "run"
 
@@ -230,7 +232,11 @@ def test_predict_reads_requests_from_a_file(run, exported, kind, tmp_path):
 def test_beams_give_several_texts(tmp_path):
     generation = "generation: {max_new_tokens: 6, num_beams: 3, num_return: 2, stop: ['。'], banned_words: ['yes']}"
     recipe = write_language_recipe(
-        tmp_path, "text2text", task=f"{{name: text2text, {generation}}}", train="{steps: 2, batch_size: 8}"
+        tmp_path,
+        "text2text",
+        task=f"{{name: text2text, {generation}}}",
+        backbone=TWO_LAYERS,
+        train="{steps: 2, batch_size: 8}",
     )
     train(load_recipe(recipe), tmp_path / "run", tell=lambda line: None)
     folder, _ = export(tmp_path / "run", tmp_path / "models" / "beams")

@@ -162,7 +162,7 @@ def test_a_deadline_is_kept(models, predictor_of, threads):
         slow.release.set()
 
 
-def test_a_full_queue_refuses_before_it_reads_and_a_client_that_leaves_frees_its_place(models, predictor_of, threads):
+def test_a_full_queue_refuses_before_it_parses_and_a_client_that_leaves_frees_its_place(models, predictor_of, threads):
     slow, queues = Slow(predictor_of), []
 
     def front(_, predictor):

@@ -24,10 +24,8 @@ def batch_kind(arrays: Arrays, pad: bool) -> Hashable:
 def text_length(arrays: Arrays) -> int:
     """Bytes of the strings in the longest row, all string inputs together; 0 without strings."""
     rows = common_rows(arrays)
-    if rows == 1:  # as nearly all requests of a service are: numpy takes longer
-        rows = None
     texts = [array for array in arrays.values() if array.dtype.kind in _STRINGS]
-    if rows is None:
+    if rows is None or rows == 1:  # as nearly all requests of a service have: numpy takes longer
         return sum(_length(text) for array in texts for text in array.ravel().tolist())
     # Each list is (rows · strings in a row), its sums (rows).
     lengths = [np.reshape([_length(it) for it in array.ravel().tolist()], (rows, -1)).sum(1) for array in texts]

@@ -111,8 +111,8 @@ class RestApi:
         account.model = name
         if method == "GET":
             return self._metadata(name, version, label) if verb == "metadata" else self._status(name, version)
-        account.method, account.version = verb.capitalize(), version
-        self._inference.check_room(self.store, account, label)
+        account.method = verb.capitalize()
+        self._inference.check_room(self.store, account, version, label)
         asked = _Asked(name, version, label, body, deadline, account)
         if verb == "predict":
             return await self._predict(asked)
