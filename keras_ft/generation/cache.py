@@ -87,17 +87,6 @@ def read_next(view: GPT2View, tokens: tf.Tensor, positions: tf.Tensor, cache: Ca
     Returns:
         Hidden states `(rows, hidden)` behind the final norm, and the cache with these tokens in it.
     """
-    # On CPUs a product of few rows is faster apart from its bias, but for that of one row in bfloat16.
-    if view.final_norm[0].dtype == "float32":
-        return _read_next(replace(view, fused=False), tokens, positions, cache)
-    return tf.cond(
-        tf.size(tokens) == 1,
-        lambda: _read_next(view, tokens, positions, cache),
-        lambda: _read_next(replace(view, fused=False), tokens, positions, cache),
-    )
-
-
-def _read_next(view: GPT2View, tokens: tf.Tensor, positions: tf.Tensor, cache: Cache) -> tuple[tf.Tensor, Cache]:
     heads, rows = view.num_heads, tf.shape(tokens)[0]
     hidden = embed(_read(view), tokens, positions)  # (rows, hidden)
     head_dim = hidden.shape[-1] // heads

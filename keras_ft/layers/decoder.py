@@ -11,7 +11,8 @@ from keras_ft.batch import TokenBatch
 from keras_ft.layers.activation import activate
 from keras_ft.layers.attention import HeadLayout, self_attention
 from keras_ft.layers.dense import dense, layer_norm
-from keras_ft.layers.gpt2_view import GPT2View, TransposedTable
+from keras_ft.layers.gpt2_view import GPT2View
+from keras_ft.layers.kernel_blocks import KernelBlocks
 from keras_ft.layers.random import Key, dropout, key_of_site
 from keras_ft.layers.recompute import recomputed
 from keras_ft.layers.transformer_layer import TransformerLayer
@@ -48,22 +49,19 @@ def decode(view: GPT2View, batch: TokenBatch, rate: float = 0.0, key: Key | None
 
 def embed(view: GPT2View, ids: Tensor, positions: Tensor) -> Tensor:
     """Token and position embeddings added up: two `(tokens,)` int32 → `(tokens, hidden)` in the view's type."""
-    if isinstance(view.token_embedding, TransposedTable):
-        columns = view.token_embedding.columns
-        hidden_dim, vocabulary = columns.shape
-        places = ops.arange(hidden_dim, dtype="int32") * vocabulary + ids[:, None]  # (tokens, hidden)
-        tokens = ops.take(ops.reshape(columns, (-1,)), places, axis=0)
-    else:
-        tokens = ops.take(view.token_embedding, ids, axis=0)
-    embedded = tokens + ops.take(view.position_embedding, positions, axis=0)
+    table = view.token_embedding
+    tokens = table.columns(ids) if isinstance(table, KernelBlocks) else ops.take(table, ids, axis=0)
+    places = ops.take(view.position_embedding, positions, axis=0)
+    embedded = ops.cast(tokens, places.dtype) + places
     return ops.cast(embedded, view.final_norm[0].dtype)
 
 
 def logits_of(view: GPT2View, hidden: Tensor) -> Tensor:
     """What comes next: `(tokens, hidden)` behind the final norm → `(tokens, vocabulary)` float32."""
     table = view.token_embedding
-    kernel = table.columns if isinstance(table, TransposedTable) else ops.transpose(table)
-    return ops.cast(ops.matmul(hidden, ops.cast(kernel, hidden.dtype)), "float32")
+    if isinstance(table, KernelBlocks):
+        return ops.cast(table.product(hidden), "float32")
+    return ops.cast(ops.matmul(hidden, ops.transpose(ops.cast(table, hidden.dtype))), "float32")
 
 
 def norm_last(view: GPT2View, hidden: Tensor) -> Tensor:
@@ -74,7 +72,7 @@ def norm_last(view: GPT2View, hidden: Tensor) -> Tensor:
 def project(view: GPT2View, layer: TransformerLayer, hidden: Tensor, training: bool = False) -> Tensor:
     """What a layer attends with: `(tokens, hidden)` → `(tokens, heads * 3 * head_dim)`."""
     normed = layer_norm(hidden, layer.attention_norm, view.config.layer_norm_epsilon)
-    return dense(normed, layer.qkv_kernel, layer.qkv_bias, training, view.fused)
+    return dense(normed, layer.qkv_kernel, layer.qkv_bias, training)
 
 
 def finish_layer(
@@ -96,14 +94,14 @@ def finish_layer(
         key: random key of the layer, `None` at inference.
     """
     training = key is not None
-    attended = dense(attended, layer.attention_kernel, layer.attention_bias, training, view.fused)
+    attended = dense(attended, layer.attention_kernel, layer.attention_bias, training)
     hidden = hidden + dropout(attended, rate, key_of_site(key, 1))
     normed = layer_norm(hidden, layer.output_norm, view.config.layer_norm_epsilon)
     wide = dense(
-        normed, layer.intermediate_kernel, layer.intermediate_bias, training, view.fused
+        normed, layer.intermediate_kernel, layer.intermediate_bias, training
     )  # (tokens, intermediate)
     wide = activate(wide, view.config.hidden_act, training)
-    narrow = dense(wide, layer.output_kernel, layer.output_bias, training, view.fused)  # (tokens, hidden)
+    narrow = dense(wide, layer.output_kernel, layer.output_bias, training)  # (tokens, hidden)
     return hidden + dropout(narrow, rate, key_of_site(key, 2))
 
 

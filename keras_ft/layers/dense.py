@@ -5,31 +5,31 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_ft.layers.kernel_blocks import KernelBlocks
+
 Tensor = Any
 
 
-def dense(inputs: Tensor, kernel: Tensor, bias: Tensor, training: bool = False, fused: bool = True) -> Tensor:
+def dense(inputs: Tensor, kernel: Any, bias: Tensor, training: bool = False) -> Tensor:
     """`inputs @ kernel + bias`.
 
     Args:
         inputs: `(tokens, inputs)`.
-        kernel: `(inputs, outputs)`.
+        kernel: `(inputs, outputs)`, or KernelBlocks.
         bias: `(outputs,)`.
         training: whether a gradient will be asked for; the values are the same.
-        fused: whether TensorFlow may make one operation of product and bias, which is slower on few tokens.
 
     Returns:
         `(tokens, outputs)`.
     """
+    if isinstance(kernel, KernelBlocks):
+        return kernel.product(inputs) + bias
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
         # TensorFlow's graph optimizer fuses a product with BiasAdd and GELU behind it, but not with a plain addition:
         # on CPUs the whole then costs little more than the product.
         product = tf.matmul(inputs, kernel)
-        if not fused:  # with a reshape between them the graph optimizer leaves the two apart
-            outputs = bias.shape[0]
-            return tf.reshape(tf.nn.bias_add(tf.reshape(product, [1, -1, outputs]), bias), [-1, outputs])
         exact = not training or bias.dtype == tf.float32
         return tf.nn.bias_add(product, bias) if exact else _add_bias_with_gradient(product, bias)
     return ops.matmul(inputs, kernel) + bias

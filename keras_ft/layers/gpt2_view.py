@@ -6,16 +6,11 @@ from typing import Any
 from keras import ops
 
 from keras_ft.layers.arithmetic import Arithmetic
+from keras_ft.layers.kernel_blocks import KernelBlocks
 from keras_ft.layers.transformer_layer import TransformerLayer, layer_view
 
 Tensor = Any
-
-
-@dataclass(frozen=True)
-class TransposedTable:
-    """A token embedding laid out for its other use, the output layer."""
-
-    columns: Tensor  # (hidden, vocabulary)
+KERNELS = ("qkv_kernel", "attention_kernel", "intermediate_kernel", "output_kernel")
 
 
 @dataclass(frozen=True)
@@ -24,12 +19,11 @@ class GPT2View:
 
     config: Arithmetic
     num_heads: int
-    token_embedding: Any  # (vocabulary, hidden), or a TransposedTable
+    token_embedding: Any  # (vocabulary, hidden), or KernelBlocks of its transpose, the output layer
     position_embedding: Tensor  # (max_sequence_length, hidden)
     layers: list[TransformerLayer]
     final_norm: tuple[Tensor, Tensor]
     recompute: bool = False  # the layers' activations in the backward pass, instead of keeping them
-    fused: bool = True  # products with their bias, see `dense`
 
 
 def gpt2_view(backbone: Any, config: Arithmetic, dtype: str = "float32", recompute: bool = False) -> GPT2View:
@@ -54,12 +48,13 @@ def gpt2_view(backbone: Any, config: Arithmetic, dtype: str = "float32", recompu
 
 
 def for_generation(view: GPT2View) -> GPT2View:
-    """A view whose weights are laid out as writing reads them: products of a few rows with float32 kernels are a
-    quarter to a third faster on CPUs where the table of tokens is `(hidden, vocabulary)`, with bfloat16 kernels slower.
-    """
-    if view.final_norm[0].dtype != "float32":
-        return view
-    return replace(view, token_embedding=TransposedTable(ops.transpose(view.token_embedding)))
+    """A view whose kernels and table of tokens are laid out as writing reads them, token after token."""
+
+    def in_blocks(layer: TransformerLayer) -> TransformerLayer:
+        return replace(layer, **{name: KernelBlocks.of(getattr(layer, name)) for name in KERNELS})
+
+    table = ops.transpose(ops.cast(view.token_embedding, view.final_norm[0].dtype))
+    return replace(view, token_embedding=KernelBlocks.of(table), layers=[in_blocks(layer) for layer in view.layers])
 
 
 def gpt2_variables_by_depth(backbone: Any) -> list[list[Any]]:

@@ -14,8 +14,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_ft.layers.gpt2_view import TransposedTable
 from keras_ft.layers.gradient import with_gradient
+from keras_ft.layers.kernel_blocks import KernelBlocks
 
 Tensor = Any
 LOGITS_AT_ONCE = 2**25  # 128 MiB in float32
@@ -28,19 +28,20 @@ def token_cross_entropy(hidden: Tensor, embedding: Tensor, labels: Tensor, train
     Args:
         hidden: `(predictions, hidden)`, the decoder's output; products are computed in its type.
         embedding: `(vocabulary, hidden)`, the token embedding, which is also the output layer; or, where no gradient
-            is asked for, a TransposedTable.
+            is asked for, KernelBlocks of its transpose.
         labels: `(predictions,)` int32, the tokens that came; −1 where nothing is predicted, whose loss is 0.
         training: whether a gradient will be asked for; the values are the same.
     """
     labels = ops.convert_to_tensor(labels)
     counted = ops.cast(labels >= 0, "float32")
-    if isinstance(embedding, TransposedTable):
-        return _losses(ops.convert_to_tensor(hidden), ops.transpose(embedding.columns), labels) * counted
+    if isinstance(embedding, KernelBlocks):
+        return _losses(ops.convert_to_tensor(hidden), embedding.outputs, embedding.product, labels) * counted
 
     @with_gradient
     def losses_of(hidden: Tensor, embedding: Tensor) -> tuple[Tensor, Callable[[Tensor], Any]]:
         if not training:
-            losses = _losses(hidden, embedding, labels) * counted
+            kernel = ops.transpose(ops.cast(embedding, hidden.dtype))
+            losses = _losses(hidden, kernel.shape[1], lambda rows: ops.matmul(rows, kernel), labels) * counted
             return losses, lambda above: _gradients(hidden, embedding, labels, above * counted)[1:]
         losses, of_hidden, of_embedding = _gradients(hidden, embedding, labels, counted)
 
@@ -58,14 +59,13 @@ def token_cross_entropy(hidden: Tensor, embedding: Tensor, labels: Tensor, train
     return losses_of(ops.convert_to_tensor(hidden), ops.convert_to_tensor(embedding))
 
 
-def _losses(hidden: Tensor, embedding: Tensor, labels: Tensor) -> Tensor:
-    """`(predictions,)`; of any value where the label is −1."""
-    groups, group = _grouping(hidden, embedding)
+def _losses(hidden: Tensor, vocabulary: int, product: Callable[[Tensor], Tensor], labels: Tensor) -> Tensor:
+    """`(predictions,)`; of any value where the label is −1. `product` gives logits in the type of `hidden`."""
+    groups, group = _grouping(hidden, vocabulary)
     rows, label = group(hidden), group(labels)
-    kernel = ops.transpose(ops.cast(embedding, hidden.dtype))
 
     def step(number: Tensor, losses: Tensor) -> tuple[Tensor]:
-        logits = ops.cast(ops.matmul(rows[number], kernel), "float32")
+        logits = ops.cast(product(rows[number]), "float32")
         of_group = _losses_of(logits, _of_labels(ops.softmax(logits, axis=-1), label[number]), label[number])
         return (ops.scatter_update(losses, [[number]], of_group[None]),)
 
@@ -75,7 +75,7 @@ def _losses(hidden: Tensor, embedding: Tensor, labels: Tensor) -> Tensor:
 
 def _gradients(hidden: Tensor, embedding: Tensor, labels: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """The losses, and the gradients of their weighted sum at `hidden` and, in its own type, at `embedding`."""
-    groups, group = _grouping(hidden, embedding)
+    groups, group = _grouping(hidden, embedding.shape[0])
     rows, label, weight = group(hidden), group(labels), group(weights)
     kernel = ops.cast(embedding, hidden.dtype)
 
@@ -124,12 +124,12 @@ def _with_labels(values: Tensor, labels: Tensor, of_labels: Tensor) -> Tensor:
     return ops.scatter_update(values, ops.stack([rows, labels], axis=1), of_labels)
 
 
-def _grouping(hidden: Tensor, embedding: Tensor) -> tuple[Any, Callable[[Tensor], Tensor]]:
+def _grouping(hidden: Tensor, vocabulary: int) -> tuple[Any, Callable[[Tensor], Tensor]]:
     """How many groups to make of the predictions, and what divides `(predictions, …)` into `(groups, size, …)`.
 
     A group holds predictions from everywhere, so that devices which have shared them out share out each group too.
     """
-    count, most = ops.shape(hidden)[0], max(1, LOGITS_AT_ONCE // embedding.shape[0])
+    count, most = ops.shape(hidden)[0], max(1, LOGITS_AT_ONCE // vocabulary)
     groups = count // most + 1
     some = max(count, 1) if isinstance(count, int) else ops.maximum(count, 1)
     size = (some - 1) // groups + 1  # no more than `most`

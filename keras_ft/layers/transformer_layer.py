@@ -15,19 +15,19 @@ Tensor = Any
 
 @dataclass(frozen=True)
 class TransformerLayer:
-    """Effective weights of one layer; kernels are `(inputs, outputs)`.
+    """Effective weights of one layer; kernels are `(inputs, outputs)`, or KernelBlocks where text is written.
 
     BERT applies a norm behind attention and one behind the feed-forward, GPT-2 before either.
     """
 
-    qkv_kernel: Tensor  # (hidden, heads * 3 * head_dim): a head's projections side by side, as devices share out heads
+    qkv_kernel: Any  # (hidden, heads * 3 * head_dim): a head's projections side by side, as devices share out heads
     qkv_bias: Tensor  # (heads * 3 * head_dim,)
-    attention_kernel: Tensor  # (hidden, hidden)
+    attention_kernel: Any  # (hidden, hidden)
     attention_bias: Tensor
     attention_norm: tuple[Tensor, Tensor]
-    intermediate_kernel: Tensor  # (hidden, intermediate)
+    intermediate_kernel: Any  # (hidden, intermediate)
     intermediate_bias: Tensor
-    output_kernel: Tensor  # (intermediate, hidden)
+    output_kernel: Any  # (intermediate, hidden)
     output_bias: Tensor
     output_norm: tuple[Tensor, Tensor]
 
