@@ -91,7 +91,7 @@ def read_next(view: GPT2View, tokens: tf.Tensor, positions: tf.Tensor, cache: Ca
     hidden = embed(_read(view), tokens, positions)  # (rows, hidden)
     head_dim = hidden.shape[-1] // heads
     seen = tf.range(cache.places) <= positions[:, None]  # (rows, places)
-    mask = tf.reshape(tf.cast(tf.where(seen, 0.0, -1e9), hidden.dtype), [rows, 1, -1])  # (rows, 1, places)
+    mask = tf.where(seen, 0.0, -1e9)[:, None]  # (rows, 1, places)
     place = tf.range(rows * heads) * cache.places + tf.repeat(positions, heads)  # (rows * heads,)
     scale = tf.cast(head_dim**-0.5, hidden.dtype)
     after = Cache([], [])
@@ -100,12 +100,19 @@ def read_next(view: GPT2View, tokens: tf.Tensor, positions: tf.Tensor, cache: Ca
         query, key, value = tf.unstack(projected, PROJECTIONS, axis=1)  # (rows * heads, head_dim)
         keys, values = _written(keys, place, key), _written(values, place, value)
         scores = tf.matmul((query * scale)[:, None, :], keys, transpose_b=True)  # (rows * heads, 1, places)
-        probabilities = tf.nn.softmax(tf.reshape(scores, [rows, heads, -1]) + mask)
+        scores = tf.cast(tf.reshape(scores, [rows, heads, -1]), tf.float32) + mask
+        probabilities = tf.cast(_softmax(scores), values.dtype)  # (rows, heads, places)
         mixed = tf.matmul(tf.reshape(probabilities, [rows * heads, 1, -1]), values)  # (rows * heads, 1, head_dim)
         hidden = finish_layer(view, layer, hidden, tf.reshape(mixed, [rows, heads * head_dim]))
         after.keys.append(keys)
         after.values.append(values)
     return norm_last(view, hidden), after
+
+
+def _softmax(scores: tf.Tensor) -> tf.Tensor:
+    """Over the last axis. For so few, operations one by one take a third of the time of TensorFlow's own."""
+    exponentials = tf.exp(scores - tf.reduce_max(scores, axis=-1, keepdims=True))
+    return exponentials / tf.reduce_sum(exponentials, axis=-1, keepdims=True)
 
 
 def _read(view: GPT2View) -> GPT2View:

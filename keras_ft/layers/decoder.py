@@ -97,10 +97,11 @@ def finish_layer(
     attended = dense(attended, layer.attention_kernel, layer.attention_bias, training)
     hidden = hidden + dropout(attended, rate, key_of_site(key, 1))
     normed = layer_norm(hidden, layer.output_norm, view.config.layer_norm_epsilon)
-    wide = dense(
-        normed, layer.intermediate_kernel, layer.intermediate_bias, training
-    )  # (tokens, intermediate)
-    wide = activate(wide, view.config.hidden_act, training)
+    wide = dense(normed, layer.intermediate_kernel, layer.intermediate_bias, training)  # (tokens, intermediate)
+    if isinstance(layer.intermediate_kernel, KernelBlocks):  # by itself, an activation is slow in bfloat16
+        wide = ops.cast(activate(ops.cast(wide, "float32"), view.config.hidden_act, training), wide.dtype)
+    else:
+        wide = activate(wide, view.config.hidden_act, training)
     narrow = dense(wide, layer.output_kernel, layer.output_bias, training)  # (tokens, hidden)
     return hidden + dropout(narrow, rate, key_of_site(key, 2))
 

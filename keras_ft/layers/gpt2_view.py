@@ -51,7 +51,8 @@ def for_generation(view: GPT2View) -> GPT2View:
     """A view whose kernels and table of tokens are laid out as writing reads them, token after token."""
 
     def in_blocks(layer: TransformerLayer) -> TransformerLayer:
-        return replace(layer, **{name: KernelBlocks.of(getattr(layer, name)) for name in KERNELS})
+        kernels: dict[str, Any] = {name: KernelBlocks.of(getattr(layer, name)) for name in KERNELS}
+        return replace(layer, **kernels)
 
     table = ops.transpose(ops.cast(view.token_embedding, view.final_norm[0].dtype))
     return replace(view, token_embedding=KernelBlocks.of(table), layers=[in_blocks(layer) for layer in view.layers])

@@ -32,7 +32,7 @@ class KernelBlocks:
 
     def product(self, inputs: Tensor) -> Tensor:
         """`(tokens, inputs)` → `(tokens, outputs)`, both in the type of the blocks."""
-        # In a batch of products each reads its block as it lies. A single one would first be brought into another order.
+        # In a batch, a product reads its block as it lies. A single one would first bring it into another order.
         of_blocks = _swapped(ops.matmul(inputs[None], self.blocks))  # (tokens, blocks, BLOCK)
         product = ops.reshape(of_blocks, (-1, self.blocks.shape[0] * BLOCK))
         return product if self.outputs % BLOCK == 0 else product[:, : self.outputs]

@@ -41,7 +41,7 @@ def token_cross_entropy(hidden: Tensor, embedding: Tensor, labels: Tensor, train
     def losses_of(hidden: Tensor, embedding: Tensor) -> tuple[Tensor, Callable[[Tensor], Any]]:
         if not training:
             kernel = ops.transpose(ops.cast(embedding, hidden.dtype))
-            losses = _losses(hidden, kernel.shape[1], lambda rows: ops.matmul(rows, kernel), labels) * counted
+            losses = _losses(hidden, embedding.shape[0], lambda rows: ops.matmul(rows, kernel), labels) * counted
             return losses, lambda above: _gradients(hidden, embedding, labels, above * counted)[1:]
         losses, of_hidden, of_embedding = _gradients(hidden, embedding, labels, counted)
 
