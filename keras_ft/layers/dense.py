@@ -22,17 +22,19 @@ def dense(inputs: Tensor, kernel: Any, bias: Tensor, training: bool = False) -> 
     Returns:
         `(tokens, outputs)`.
     """
-    if isinstance(kernel, KernelBlocks):
-        return kernel.product(inputs) + bias
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
         # TensorFlow's graph optimizer fuses a product with BiasAdd and GELU behind it, but not with a plain addition:
         # on CPUs the whole then costs little more than the product.
-        product = tf.matmul(inputs, kernel)
+        product = _product(inputs, kernel)
         exact = not training or bias.dtype == tf.float32
         return tf.nn.bias_add(product, bias) if exact else _add_bias_with_gradient(product, bias)
-    return ops.matmul(inputs, kernel) + bias
+    return _product(inputs, kernel) + bias
+
+
+def _product(inputs: Tensor, kernel: Any) -> Tensor:
+    return kernel.product(inputs) if isinstance(kernel, KernelBlocks) else ops.matmul(inputs, kernel)
 
 
 def _add_bias_with_gradient(values: Tensor, bias: Tensor) -> Tensor:
