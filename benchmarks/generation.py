@@ -5,7 +5,8 @@
 All have the same random weights, those of a GPT-2 of 82 million parameters, and continue the same prompts of 32 tokens
 greedily by 64 tokens, each in a process of its own: keras_ft strings in, texts out, with 1,024 positions; transformers'
 `generate` and keras-hub's `generate_step` (in a SavedModel with a cache of 96) ids in, ids out. `ceiling.py` says what
-the bare products are. One more of ours has room for 128 tokens only. Takes 10 minutes on two cores.
+the bare products are. One more of ours has room for 128 tokens only. All are started twice, in opposite orders: of
+equal processes, the one that was started first was up to a tenth slower. Takes 12 minutes on two cores.
 """
 
 import os
@@ -42,7 +43,7 @@ Speeds = dict[str, list[float]]
 
 def main(
     torch: Annotated[str, typer.Option(help="a Python that has torch and transformers")],
-    rounds: int = 7,
+    rounds: Annotated[int, typer.Option(help="behind each start")] = 3,
     quick: Annotated[bool, typer.Option("--quick", help="a small model, one round; writes no result")] = False,
 ) -> None:
     """Measure, print, and write results/generation.json."""
@@ -51,17 +52,15 @@ def main(
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     rounds = 1 if quick else rounds
     rows, bars = [], []
-    with ExitStack() as open_until_done:
-        scratch = Path(open_until_done.enter_context(tempfile.TemporaryDirectory()))
-        prompts = write_prompts(scratch / "prompts.jsonl")
-        commands = prepare(scratch, prompts, torch, QUICK if quick else SIZES)
-        contenders = {n: open_until_done.enter_context(Contender(*command)) for n, command in commands.items()}
-        for batch_size, requests in REQUESTS.items():
-            speeds, cpu = measure(contenders, batch_size, requests, rounds)
+    with tempfile.TemporaryDirectory() as scratch:
+        commands = prepare(
+            Path(scratch), write_prompts(Path(scratch) / "prompts.jsonl"), torch, QUICK if quick else SIZES
+        )
+        for batch_size, (speeds, cpu) in measure(commands, rounds).items():
             rows += [_row(batch_size, name, values, cpu[name]) for name, values in speeds.items()]
             bars += _bars(batch_size, speeds)
         title = f"Writing {NEW_TOKENS} tokens behind {PROMPT}, greedily"
-        publish("generation", title, rows, bars, before, scratch if quick else RESULTS)
+        publish("generation", title, rows, bars, before, Path(scratch) if quick else RESULTS)
 
 
 def prepare(scratch: Path, prompts: Path, torch: str, sizes: dict[str, int]) -> dict[str, tuple]:
@@ -84,14 +83,28 @@ def prepare(scratch: Path, prompts: Path, torch: str, sizes: dict[str, int]) -> 
     return commands | ceiling_commands(scratch, prompts, sizes)
 
 
-def measure(
-    contenders: dict[str, Contender], batch_size: int, requests: int, rounds: int
-) -> tuple[Speeds, dict[str, list[float]]]:
-    """Tokens a second of every contender in every round, and tokens a second of CPU time."""
-    request = {"batch_size": batch_size, "requests": requests, "new_tokens": NEW_TOKENS}
-    turns = {n: lambda number, it=c: it.measure(number=number, **request) for n, c in contenders.items()}
-    alternate(turns, rounds=1)  # warm-up
-    return alternate(turns, rounds), {name: it.cpu_speeds[-rounds:] for name, it in contenders.items()}
+def measure(commands: dict[str, tuple], rounds: int) -> dict[int, tuple[Speeds, Speeds]]:
+    """Start all contenders, measure, and once more in the opposite order.
+
+    Returns:
+        Batch size → tokens a second of every contender in every round, and tokens a second of CPU time.
+    """
+    found: dict[int, tuple[Speeds, Speeds]] = {
+        b: ({n: [] for n in commands}, {n: [] for n in commands}) for b in REQUESTS
+    }
+    for names in (list(commands), list(reversed(commands))):
+        with ExitStack() as open_until_done:
+            contenders = {n: open_until_done.enter_context(Contender(*commands[n])) for n in names}
+            for batch_size, requests in REQUESTS.items():
+                request = {"batch_size": batch_size, "requests": requests, "new_tokens": NEW_TOKENS}
+                turns = {
+                    n: lambda number, it=c, r=request: it.measure(number=number, **r) for n, c in contenders.items()
+                }
+                alternate(turns, rounds=1)  # warm-up
+                for name, speeds in alternate(turns, rounds).items():
+                    found[batch_size][0][name].extend(speeds)
+                    found[batch_size][1][name].extend(contenders[name].cpu_speeds[-rounds:])
+    return found
 
 
 def _row(batch_size: int, name: str, speeds: list[float], cpu: list[float]) -> dict[str, Any]:

@@ -37,6 +37,10 @@ class Cache(NamedTuple):
         padding = [[0, 0], [0, more], [0, 0]]
         return Cache(*([tf.pad(tensor, padding) for tensor in tensors] for tensors in self))
 
+    def in_float32(self) -> "Cache":
+        """With numbers in float32."""
+        return Cache(*([tf.cast(tensor, tf.float32) for tensor in tensors] for tensors in self))
+
     def rows(self, indices: tf.Tensor, num_heads: int) -> "Cache":
         """The rows at `indices` `(new rows,)`, in that order; they may repeat."""
         heads = tf.reshape(indices[:, None] * num_heads + tf.range(num_heads), [-1])
@@ -80,30 +84,32 @@ def read_next(view: GPT2View, tokens: tf.Tensor, positions: tf.Tensor, cache: Ca
 
     Args:
         view: the weights.
-        tokens: `(rows,)` int32.
+        tokens: `(rows,)` int32; with a static shape of one row, less is computed about shapes.
         positions: `(rows,)` int32, where each stands in its row; the cache has room there.
-        cache: of the tokens before; must not be used again.
+        cache: of the tokens before, in the type that attention shall compute in; must not be used again.
 
     Returns:
         Hidden states `(rows, hidden)` behind the final norm, and the cache with these tokens in it.
     """
-    heads, rows = view.num_heads, tf.shape(tokens)[0]
+    heads, rows = view.num_heads, tokens.shape[0] or tf.shape(tokens)[0]
     hidden = embed(_read(view), tokens, positions)  # (rows, hidden)
     head_dim = hidden.shape[-1] // heads
     seen = tf.range(cache.places) <= positions[:, None]  # (rows, places)
     mask = tf.where(seen, 0.0, -1e9)[:, None]  # (rows, 1, places)
     place = tf.range(rows * heads) * cache.places + tf.repeat(positions, heads)  # (rows * heads,)
-    scale = tf.cast(head_dim**-0.5, hidden.dtype)
+    scale = tf.cast(head_dim**-0.5, cache.keys[0].dtype)
     after = Cache([], [])
     for layer, keys, values in zip(view.layers, cache.keys, cache.values, strict=True):
-        projected = tf.reshape(project(view, layer, hidden), [rows * heads, PROJECTIONS, head_dim])
+        projected = tf.cast(project(view, layer, hidden), keys.dtype)
+        projected = tf.reshape(projected, [rows * heads, PROJECTIONS, head_dim])
         query, key, value = tf.unstack(projected, PROJECTIONS, axis=1)  # (rows * heads, head_dim)
         keys, values = _written(keys, place, key), _written(values, place, value)
         scores = _product((query * scale)[:, None, :], keys, transposed=True)  # (rows * heads, 1, places)
         scores = tf.cast(tf.reshape(scores, [rows, heads, -1]), tf.float32) + mask
         probabilities = tf.cast(_softmax(scores), values.dtype)  # (rows, heads, places)
         mixed = _product(tf.reshape(probabilities, [rows * heads, 1, -1]), values)  # (rows * heads, 1, head_dim)
-        hidden = finish_layer(view, layer, hidden, tf.reshape(mixed, [rows, heads * head_dim]))
+        mixed = tf.cast(tf.reshape(mixed, [rows, heads * head_dim]), hidden.dtype)
+        hidden = finish_layer(view, layer, hidden, mixed)
         after.keys.append(keys)
         after.values.append(values)
     return norm_last(view, hidden), after
@@ -134,4 +140,4 @@ def _read(view: GPT2View) -> GPT2View:
 def _written(tensor: tf.Tensor, place: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
     """The same memory with new rows in it: `(…, places, head_dim)`, `(rows,)`, `(rows, head_dim)` → the first."""
     flat = tf.raw_ops.InplaceUpdate(x=tf.reshape(tensor, [-1, tensor.shape[-1]]), i=place, v=rows)
-    return tf.reshape(flat, [tf.shape(tensor)[0], tf.shape(tensor)[1], tensor.shape[-1]])
+    return tf.reshape(flat, [rows.shape[0] or tf.shape(rows)[0], -1, tensor.shape[-1]])

@@ -1,5 +1,6 @@
 """Writing one token after the other: greedily, or by drawing."""
 
+import functools
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -72,10 +73,11 @@ def write(writer: Writer, prompts: tf.RaggedTensor, settings: Settings, draws: b
         written = state.texts.lengths - state.texts.prompts
         return tf.reduce_any(~state.ended & (written < room))
 
-    def step(state: _State, cache: Cache) -> tuple[_State, Cache]:
+    def step(state: _State, cache: Cache, shape: list[int]) -> tuple[_State, Cache]:
         texts = state.texts
-        positions = texts.lengths - 1
-        logits, cache = writer.next_logits(texts.last(1)[:, 0], positions, cache)
+        # Not `tf.ensure_shape`: the graph optimizer takes what that says in one branch for true in the other.
+        tokens, positions = tf.reshape(texts.last(1), shape), tf.reshape(texts.lengths - 1, shape)
+        logits, cache = writer.next_logits(tokens, positions, cache)
         return choose(logits, state), cache
 
     hidden, cache = read_prompts(writer.view, prompts)
@@ -87,7 +89,15 @@ def write(writer: Writer, prompts: tf.RaggedTensor, settings: Settings, draws: b
         writer.forced.start(rows) if writer.forced else (),
     )
     state = choose(logits_of(writer.view, hidden), start)
-    state = over_growing_cache(step, goes_on, lambda state: tf.reduce_max(state.texts.lengths) - 1, state, cache)
+
+    def in_steps(shape: list[int], cache: Cache) -> _State:
+        """From the start to the end, with texts of this many rows."""
+        shaped = functools.partial(step, shape=shape)
+        return over_growing_cache(shaped, goes_on, lambda state: tf.reduce_max(state.texts.lengths) - 1, state, cache)
+
+    # One text, as a chat has it, is worth operations of its own: a tenth of its time went into shapes, and attention
+    # of one row is fastest in float32 (docs/decisions/028).
+    state = tf.cond(rows == 1, lambda: in_steps([1], cache.in_float32()), lambda: in_steps([-1], cache))
     counts = tf.maximum(state.texts.lengths - state.texts.prompts, 1)
     score = state.log_probability / tf.cast(counts, tf.float32) ** writer.options.length_penalty
     return finished(writer, state.texts, score, state.ended)
