@@ -5,13 +5,16 @@
 ENGINE is tensorflow or jax, PRECISION float32 or bfloat16; FOLDER holds what `write_start` wrote.
 """
 
-import os
+# ruff: noqa: E402, the backend comes before Keras
+
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-os.environ["KERAS_BACKEND"] = sys.argv[1]
+from keras_ft.backend import use_backend
+
+use_backend(sys.argv[1])
 
 import keras
 from language_model_data import BATCH_SIZE, BLOCK, recipe
