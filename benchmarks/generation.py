@@ -6,12 +6,13 @@ All have the same random weights, those of a GPT-2 of 82 million parameters, and
 greedily by 64 tokens, each in a process of its own: keras_ft strings in, texts out, with 1,024 positions; transformers'
 `generate` and keras-hub's `generate_step` (in a SavedModel with a cache of 96) ids in, ids out. `ceiling.py` says what
 the bare products are. One more of ours has room for 128 tokens only. All are started twice, in opposite orders: of
-equal processes, the one that was started first was up to a tenth slower. Takes 12 minutes on two cores.
+equal processes, the one that was started first was the slower. Takes 12 minutes on two cores.
 """
 
 import os
 import sys
 import tempfile
+from collections import defaultdict
 from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
@@ -52,15 +53,15 @@ def main(
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     rounds = 1 if quick else rounds
     rows, bars = [], []
-    with tempfile.TemporaryDirectory() as scratch:
-        commands = prepare(
-            Path(scratch), write_prompts(Path(scratch) / "prompts.jsonl"), torch, QUICK if quick else SIZES
-        )
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Path(folder)
+        prompts = write_prompts(scratch / "prompts.jsonl")
+        commands = prepare(scratch, prompts, torch, QUICK if quick else SIZES)
         for batch_size, (speeds, cpu) in measure(commands, rounds).items():
             rows += [_row(batch_size, name, values, cpu[name]) for name, values in speeds.items()]
             bars += _bars(batch_size, speeds)
         title = f"Writing {NEW_TOKENS} tokens behind {PROMPT}, greedily"
-        publish("generation", title, rows, bars, before, Path(scratch) if quick else RESULTS)
+        publish("generation", title, rows, bars, before, scratch if quick else RESULTS)
 
 
 def prepare(scratch: Path, prompts: Path, torch: str, sizes: dict[str, int]) -> dict[str, tuple]:
@@ -84,27 +85,28 @@ def prepare(scratch: Path, prompts: Path, torch: str, sizes: dict[str, int]) -> 
 
 
 def measure(commands: dict[str, tuple], rounds: int) -> dict[int, tuple[Speeds, Speeds]]:
-    """Start all contenders, measure, and once more in the opposite order.
+    """Start all contenders and measure; and once more, started in the opposite order.
 
     Returns:
         Batch size → tokens a second of every contender in every round, and tokens a second of CPU time.
     """
-    found: dict[int, tuple[Speeds, Speeds]] = {
-        b: ({n: [] for n in commands}, {n: [] for n in commands}) for b in REQUESTS
-    }
+    found: dict[int, tuple[Speeds, Speeds]] = {size: (defaultdict(list), defaultdict(list)) for size in REQUESTS}
     for names in (list(commands), list(reversed(commands))):
         with ExitStack() as open_until_done:
-            contenders = {n: open_until_done.enter_context(Contender(*commands[n])) for n in names}
+            contenders = {name: open_until_done.enter_context(Contender(*commands[name])) for name in names}
             for batch_size, requests in REQUESTS.items():
-                request = {"batch_size": batch_size, "requests": requests, "new_tokens": NEW_TOKENS}
-                turns = {
-                    n: lambda number, it=c, r=request: it.measure(number=number, **r) for n, c in contenders.items()
-                }
-                alternate(turns, rounds=1)  # warm-up
-                for name, speeds in alternate(turns, rounds).items():
-                    found[batch_size][0][name].extend(speeds)
-                    found[batch_size][1][name].extend(contenders[name].cpu_speeds[-rounds:])
+                measured = _in_turn(contenders, batch_size, requests, rounds)
+                for all_starts, this_start in zip(found[batch_size], measured, strict=True):
+                    for name in commands:
+                        all_starts[name] += this_start[name]
     return found
+
+
+def _in_turn(contenders: dict[str, Contender], batch_size: int, requests: int, rounds: int) -> tuple[Speeds, Speeds]:
+    request = {"batch_size": batch_size, "requests": requests, "new_tokens": NEW_TOKENS}
+    turns = {n: lambda number, it=c: it.measure(number=number, **request) for n, c in contenders.items()}
+    alternate(turns, rounds=1)  # warm-up
+    return alternate(turns, rounds), {name: it.cpu_speeds[-rounds:] for name, it in contenders.items()}
 
 
 def _row(batch_size: int, name: str, speeds: list[float], cpu: list[float]) -> dict[str, Any]:

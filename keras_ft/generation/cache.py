@@ -84,14 +84,14 @@ def read_next(view: GPT2View, tokens: tf.Tensor, positions: tf.Tensor, cache: Ca
 
     Args:
         view: the weights.
-        tokens: `(rows,)` int32; with a static shape of one row, less is computed about shapes.
+        tokens: `(rows,)` int32; what their static shape says of it is not computed again.
         positions: `(rows,)` int32, where each stands in its row; the cache has room there.
         cache: of the tokens before, in the type that attention shall compute in; must not be used again.
 
     Returns:
         Hidden states `(rows, hidden)` behind the final norm, and the cache with these tokens in it.
     """
-    heads, rows = view.num_heads, tokens.shape[0] or tf.shape(tokens)[0]
+    heads, rows = view.num_heads, tf.shape(tokens)[0]
     hidden = embed(_read(view), tokens, positions)  # (rows, hidden)
     head_dim = hidden.shape[-1] // heads
     seen = tf.range(cache.places) <= positions[:, None]  # (rows, places)
@@ -140,4 +140,4 @@ def _read(view: GPT2View) -> GPT2View:
 def _written(tensor: tf.Tensor, place: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
     """The same memory with new rows in it: `(…, places, head_dim)`, `(rows,)`, `(rows, head_dim)` → the first."""
     flat = tf.raw_ops.InplaceUpdate(x=tf.reshape(tensor, [-1, tensor.shape[-1]]), i=place, v=rows)
-    return tf.reshape(flat, [rows.shape[0] or tf.shape(rows)[0], -1, tensor.shape[-1]])
+    return tf.reshape(flat, [tf.shape(rows)[0], -1, tensor.shape[-1]])

@@ -1,6 +1,6 @@
 """Writing one token after the other: greedily, or by drawing."""
 
-import functools
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -38,6 +38,52 @@ def write(writer: Writer, prompts: tf.RaggedTensor, settings: Settings, draws: b
     steps = tf.reduce_max(tf.concat([room, [0]], 0))
     ids = prompts.to_tensor(-1)
     ids = tf.pad(ids, [[0, 0], [0, steps]], constant_values=-1)
+    choose = _choice(writer, settings, room, steps, draws)
+
+    def goes_on(state: _State) -> tf.Tensor:
+        written = state.texts.lengths - state.texts.prompts
+        return tf.reduce_any(~state.ended & (written < room))
+
+    def in_steps(shape: list[int], cache: Cache) -> _State:
+        """From the start to the end, with texts of this many rows."""
+
+        def step(state: _State, cache: Cache) -> tuple[_State, Cache]:
+            texts = state.texts
+            # Not `tf.ensure_shape`: the graph optimizer takes what that says in one branch for true in the other.
+            tokens, positions = tf.reshape(texts.last(1), shape), tf.reshape(texts.lengths - 1, shape)
+            logits, cache = writer.next_logits(tokens, positions, cache)
+            return choose(logits, state), cache
+
+        return over_growing_cache(step, goes_on, lambda state: tf.reduce_max(state.texts.lengths) - 1, state, cache)
+
+    hidden, cache = read_prompts(writer.view, prompts)
+    start = _State(
+        Texts(ids, lengths, lengths),
+        tf.zeros([rows]),
+        tf.fill([rows], False),
+        writer.stop.start(rows) if writer.stop else tf.fill([rows], ""),
+        writer.forced.start(rows) if writer.forced else (),
+    )
+    state = choose(logits_of(writer.view, hidden), start)
+    # One text, as a chat has it, is worth operations of its own (docs/decisions/028).
+    state = tf.cond(rows == 1, lambda: in_steps([1], cache.in_float32()), lambda: in_steps([-1], cache))
+    counts = tf.maximum(state.texts.lengths - state.texts.prompts, 1)
+    score = state.log_probability / tf.cast(counts, tf.float32) ** writer.options.length_penalty
+    return finished(writer, state.texts, score, state.ended)
+
+
+def _choice(
+    writer: Writer, settings: Settings, room: tf.Tensor, steps: tf.Tensor, draws: bool
+) -> Callable[[tf.Tensor, _State], _State]:
+    """What takes the next token of each row: logits `(rows, vocabulary)` and a state → the state behind it.
+
+    Args:
+        writer: the model.
+        settings: one value a row.
+        room: `(rows,)` int32, how many tokens each may write.
+        steps: the most of them.
+        draws: see `write`.
+    """
     numbers = numbers_to_draw_with(settings.seed, tf.maximum(steps, 1)) if draws else None
     rules = writer.rules(settings)
 
@@ -69,38 +115,7 @@ def write(writer: Writer, prompts: tf.RaggedTensor, settings: Settings, draws: b
             writer.forced.after(state.forced, token, begins, texts) if writer.forced else (),
         )
 
-    def goes_on(state: _State) -> tf.Tensor:
-        written = state.texts.lengths - state.texts.prompts
-        return tf.reduce_any(~state.ended & (written < room))
-
-    def step(state: _State, cache: Cache, shape: list[int]) -> tuple[_State, Cache]:
-        texts = state.texts
-        # Not `tf.ensure_shape`: the graph optimizer takes what that says in one branch for true in the other.
-        tokens, positions = tf.reshape(texts.last(1), shape), tf.reshape(texts.lengths - 1, shape)
-        logits, cache = writer.next_logits(tokens, positions, cache)
-        return choose(logits, state), cache
-
-    hidden, cache = read_prompts(writer.view, prompts)
-    start = _State(
-        Texts(ids, lengths, lengths),
-        tf.zeros([rows]),
-        tf.fill([rows], False),
-        writer.stop.start(rows) if writer.stop else tf.fill([rows], ""),
-        writer.forced.start(rows) if writer.forced else (),
-    )
-    state = choose(logits_of(writer.view, hidden), start)
-
-    def in_steps(shape: list[int], cache: Cache) -> _State:
-        """From the start to the end, with texts of this many rows."""
-        shaped = functools.partial(step, shape=shape)
-        return over_growing_cache(shaped, goes_on, lambda state: tf.reduce_max(state.texts.lengths) - 1, state, cache)
-
-    # One text, as a chat has it, is worth operations of its own: a tenth of its time went into shapes, and attention
-    # of one row is fastest in float32 (docs/decisions/028).
-    state = tf.cond(rows == 1, lambda: in_steps([1], cache.in_float32()), lambda: in_steps([-1], cache))
-    counts = tf.maximum(state.texts.lengths - state.texts.prompts, 1)
-    score = state.log_probability / tf.cast(counts, tf.float32) ** writer.options.length_penalty
-    return finished(writer, state.texts, score, state.ended)
+    return choose
 
 
 def finished(writer: Writer, texts: Texts, score: tf.Tensor, ended: tf.Tensor) -> Written:

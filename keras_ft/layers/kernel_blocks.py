@@ -55,7 +55,7 @@ def _product_of_one(inputs: Tensor, blocks: Tensor) -> Tensor:
     """`(1, 1, inputs)`, `(blocks, inputs, BLOCK)` → `(blocks, 1, BLOCK)`."""
     import tensorflow as tf
 
-    # Not handed to oneDNN: with one token, TensorFlow's own product reads blocks a tenth faster.
+    # TensorFlow does not hand this to oneDNN, and reads blocks faster itself where there is one token.
     return tf.raw_ops.BatchMatMulV3(x=inputs, y=blocks, Tout=tf.float32)
 
 

@@ -26,11 +26,11 @@ thread = threading.Thread(target=faults_of_another_use)
 thread.start()
 thread.join()
 """
-PAGES = 200 * 2**20 // 4096
+FEW = 50  # 200 MiB are 100 pages at least, where the system gives large ones
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc's own")
-@pytest.mark.parametrize(("engine", "least", "most"), [("jax", 0, PAGES // 600), ("tensorflow", PAGES // 600, PAGES)])
-def test_under_jax_what_was_freed_is_used_again_without_the_system(engine, least, most):
+@pytest.mark.parametrize(("engine", "keeps"), [("jax", True), ("tensorflow", False)])
+def test_under_jax_freed_memory_is_used_again_without_the_system(engine, keeps):
     found = subprocess.run([sys.executable, "-c", FAULTS, engine], capture_output=True, text=True, check=True)
-    assert least <= int(found.stdout) <= 2 * most
+    assert (int(found.stdout) < FEW) == keeps
