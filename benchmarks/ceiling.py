@@ -21,7 +21,7 @@ from generation_model import NEW_TOKENS, PROMPT, QUICK, SIZES, write_prompts
 from report import RESULTS, machine, publish
 from rounds import alternate
 
-REQUESTS = {1: 2, 8: 1}  # batch size: requests in a round
+REQUESTS = {1: 4, 8: 1}  # batch size: requests in a round
 DTYPES = ("float32", "bfloat16")
 LAYOUTS = ("vocabulary × hidden", "hidden × vocabulary")
 

@@ -6,7 +6,8 @@ All have the same random weights, those of a GPT-2 of 82 million parameters, and
 greedily by 64 tokens, each in a process of its own: keras_ft strings in, texts out, with 1,024 positions; transformers'
 `generate` and keras-hub's `generate_step` (in a SavedModel with a cache of 96) ids in, ids out. `ceiling.py` says what
 the bare products are. One more of ours has room for 128 tokens only. All are started twice, in opposite orders: of
-equal processes, the one that was started first was the slower. Takes 12 minutes on two cores.
+equal processes, the one that was started first was the slower. One text is also written with `prompt_lookup_num_tokens`
+at 0 by us, and at 10 by transformers. Takes 16 minutes on two cores.
 """
 
 import os
@@ -27,7 +28,11 @@ from rounds import alternate, fastest, times_faster
 
 FLOAT32, BFLOAT16 = OURS = ("keras_ft float32", "keras_ft bfloat16")
 SMALL_ROOM = "keras_ft float32, room for 128"
+ONE_AT_A_TIME = "keras_ft float32, no lookup"
 TORCH, KERAS_HUB = "transformers float32", "keras-hub float32"
+TORCH_LOOKUP = "transformers float32, lookup"
+FOR_ONE_TEXT = (ONE_AT_A_TIME, TORCH_LOOKUP)
+LOOKUP = "10"  # tokens, as in transformers' own examples
 LEAST = {  # batch size, ours, theirs
     (1, FLOAT32, TORCH): 1.4,
     (1, FLOAT32, KERAS_HUB): 0.95,
@@ -36,7 +41,7 @@ LEAST = {  # batch size, ours, theirs
     (8, BFLOAT16, TORCH): 2.2,
 }
 LEAST_OF_PRODUCTS = 0.8
-PRODUCTS = ((1, FLOAT32), (8, FLOAT32), (8, BFLOAT16))
+PRODUCTS = {(1, ONE_AT_A_TIME): "float32", (8, FLOAT32): "float32", (8, BFLOAT16): "bfloat16"}
 LEAST_WITH_ROOM = 0.95  # that is, the same but for noise
 
 Speeds = dict[str, list[float]]
@@ -74,12 +79,14 @@ def prepare(scratch: Path, prompts: Path, torch: str, sizes: dict[str, int]) -> 
     trained = trained_model(folder, max_new_tokens=NEW_TOKENS)
     small = write_model(scratch / "small", {**sizes, "max_sequence_length": 128})
     models = {FLOAT32: trained, BFLOAT16: trained, SMALL_ROOM: trained_model(small, max_new_tokens=NEW_TOKENS)}
+    models[ONE_AT_A_TIME] = trained_model(folder, max_new_tokens=NEW_TOKENS, prompt_lookup_num_tokens=0)
     for name, model in models.items():
         write_saved_model(model, scratch / name, name.removeprefix("keras_ft ").split(",")[0], None)
     export_writer(trained.pretrained.backbone, PROMPT + NEW_TOKENS, scratch / KERAS_HUB)
     session = (sys.executable, "generation_session.py")
     commands: dict[str, tuple] = {name: (*session, "keras_ft", scratch / name, prompts) for name in models}
     commands[TORCH] = (torch, "generation_torch.py", folder, prompts)
+    commands[TORCH_LOOKUP] = (*commands[TORCH], LOOKUP)
     commands[KERAS_HUB] = (*session, "keras_hub", scratch / KERAS_HUB, prompts)
     return commands | ceiling_commands(scratch, prompts, sizes)
 
@@ -95,9 +102,10 @@ def measure(commands: dict[str, tuple], rounds: int) -> dict[int, tuple[Speeds, 
         with ExitStack() as open_until_done:
             contenders = {name: open_until_done.enter_context(Contender(*commands[name])) for name in names}
             for batch_size, requests in REQUESTS.items():
-                measured = _in_turn(contenders, batch_size, requests, rounds)
+                theirs = {n: c for n, c in contenders.items() if batch_size == 1 or n not in FOR_ONE_TEXT}
+                measured = _in_turn(theirs, batch_size, requests, rounds)
                 for all_starts, this_start in zip(found[batch_size], measured, strict=True):
-                    for name in commands:
+                    for name in theirs:
                         all_starts[name] += this_start[name]
     return found
 
@@ -125,10 +133,9 @@ def _bars(batch_size: int, speeds: Speeds) -> list[Bar]:
     for (size, ours, theirs), least in LEAST.items():
         if size == batch_size:
             bars.append(Bar(f"{where}: {ours} ÷ {theirs}", least, times_faster(speeds[ours], speeds[theirs])))
-    for size, ours in PRODUCTS:
+    for (size, ours), dtype in PRODUCTS.items():
         if size == batch_size:
-            of_dtype = f"products {ours.split()[-1]}"
-            products = fastest({name: values for name, values in speeds.items() if name.startswith(of_dtype)})
+            products = fastest({name: v for name, v in speeds.items() if name.startswith(f"products {dtype}")})
             ratio = times_faster(speeds[ours], speeds[products])
             bars.append(Bar(f"{where}: {ours} ÷ {products}", LEAST_OF_PRODUCTS, ratio))
     ratio = times_faster(speeds[FLOAT32], speeds[SMALL_ROOM])

@@ -14,7 +14,7 @@ from keras_ft.generation.forced import Progress
 from keras_ft.generation.rules import NEVER, Texts
 from keras_ft.generation.sample import finished
 from keras_ft.generation.settings import Settings
-from keras_ft.generation.writer import Writer, Written, over_growing_cache
+from keras_ft.generation.writer import Step, Writer, Written, over_growing_cache
 from keras_ft.layers.decoder import logits_of
 
 
@@ -99,8 +99,8 @@ def search(writer: Writer, prompts: tf.RaggedTensor, settings: Settings) -> Writ
 
     def step(state: _State, cache: Cache) -> tuple[_State, Cache]:
         cache = cache.rows(state.parents, writer.view.num_heads)
-        positions = state.texts.lengths - 1
-        logits, cache = writer.next_logits(state.texts.last(1)[:, 0], positions, cache)
+        positions = state.texts.lengths[:, None] - 1
+        logits, cache = writer.next_logits(state.texts.last(1), positions, cache)
         stays = state._replace(parents=tf.range(examples * beams))
         return choose(logits, stays), cache
 
@@ -126,7 +126,7 @@ def search(writer: Writer, prompts: tf.RaggedTensor, settings: Settings) -> Writ
     logits = tf.gather(logits_of(writer.view, hidden), rows)
     state = choose(logits, start)
     cache = cache.rows(rows, writer.view.num_heads)
-    state = over_growing_cache(step, lambda state: tf.reduce_any(state.open), fill, state, cache)
+    state = over_growing_cache([Step(step)], lambda state: tf.reduce_any(state.open), fill, state, cache)
     return _best(writer, state.ended, lengths)
 
 

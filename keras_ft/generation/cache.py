@@ -14,6 +14,7 @@ from keras_ft.batch import TokenBatch
 from keras_ft.layers.attention import PROJECTIONS, HeadLayout, attend
 from keras_ft.layers.decoder import embed, finish_layer, norm_last, project
 from keras_ft.layers.gpt2_view import GPT2View
+from keras_ft.layers.kernel_blocks import transposed
 from keras_ft.layers.task_model import map_tensors
 
 STRETCH = 32  # places
@@ -80,43 +81,53 @@ def read_prompts(view: GPT2View, ids: tf.RaggedTensor) -> tuple[tf.Tensor, Cache
 
 
 def read_next(view: GPT2View, tokens: tf.Tensor, positions: tf.Tensor, cache: Cache) -> tuple[tf.Tensor, Cache]:
-    """Read one more token of each row.
+    """Read the next tokens of each row.
 
     Args:
         view: the weights.
-        tokens: `(rows,)` int32; what their static shape says of it is not computed again.
-        positions: `(rows,)` int32, where each stands in its row; the cache has room there.
+        tokens: `(rows, count)` int32, the count static; if the rows are too, their number is not computed again.
+        positions: `(rows, count)` int32, where each stands in its row; the cache has room there. Beyond the model's
+            last position, hidden states mean nothing.
         cache: of the tokens before, in the type that attention shall compute in; must not be used again.
 
     Returns:
-        Hidden states `(rows, hidden)` behind the final norm, and the cache with these tokens in it.
+        Hidden states `(rows * count, hidden)` behind the final norm, and the cache with these tokens in it.
     """
-    heads, rows = view.num_heads, tf.shape(tokens)[0]
-    hidden = embed(_read(view), tokens, positions)  # (rows, hidden)
+    heads, rows, count = view.num_heads, tf.shape(tokens)[0], tokens.shape[1]
+    known = tf.minimum(tf.reshape(positions, [-1]), view.position_embedding.shape[0] - 1)
+    hidden = embed(_read(view), tf.reshape(tokens, [-1]), known)  # (rows * count, hidden)
     head_dim = hidden.shape[-1] // heads
-    seen = tf.range(cache.places) <= positions[:, None]  # (rows, places)
-    mask = tf.where(seen, 0.0, -1e9)[:, None]  # (rows, 1, places)
-    place = tf.range(rows * heads) * cache.places + tf.repeat(positions, heads)  # (rows * heads,)
+    seen = tf.range(cache.places) <= positions[..., None]  # (rows, count, places)
+    mask = tf.where(seen, 0.0, -1e9)[:, None]  # (rows, 1, count, places)
+    place = tf.range(rows * heads)[:, None] * cache.places + tf.repeat(positions, heads, axis=0)
     scale = tf.cast(head_dim**-0.5, cache.keys[0].dtype)
     after = Cache([], [])
     for layer, keys, values in zip(view.layers, cache.keys, cache.values, strict=True):
-        projected = tf.cast(project(view, layer, hidden), keys.dtype)
-        projected = tf.reshape(projected, [rows * heads, PROJECTIONS, head_dim])
-        query, key, value = tf.unstack(projected, PROJECTIONS, axis=1)  # (rows * heads, head_dim)
+        projected = tf.reshape(project(view, layer, hidden), [rows, count, heads, PROJECTIONS * head_dim])
+        projected = tf.cast(_swapped(projected, count), keys.dtype)
+        projected = tf.reshape(projected, [rows * heads, count, PROJECTIONS, head_dim])
+        query, key, value = tf.unstack(projected, PROJECTIONS, axis=2)  # (rows * heads, count, head_dim)
         keys, values = _written(keys, place, key), _written(values, place, value)
-        scores = _product((query * scale)[:, None, :], keys, transposed=True)  # (rows * heads, 1, places)
-        scores = tf.cast(tf.reshape(scores, [rows, heads, -1]), tf.float32) + mask
-        probabilities = tf.cast(_softmax(scores), values.dtype)  # (rows, heads, places)
-        mixed = _product(tf.reshape(probabilities, [rows * heads, 1, -1]), values)  # (rows * heads, 1, head_dim)
-        mixed = tf.cast(tf.reshape(mixed, [rows, heads * head_dim]), hidden.dtype)
-        hidden = finish_layer(view, layer, hidden, mixed)
+        scores = _product(query * scale, keys, transposed=True)  # (rows * heads, count, places)
+        scores = tf.cast(tf.reshape(scores, [rows, heads, count, -1]), tf.float32) + mask
+        probabilities = tf.cast(_softmax(scores), values.dtype)  # (rows, heads, count, places)
+        mixed = _product(
+            tf.reshape(probabilities, [rows * heads, count, -1]), values
+        )  # (rows * heads, count, head_dim)
+        mixed = tf.cast(_swapped(tf.reshape(mixed, [rows, heads, count, head_dim]), count), hidden.dtype)
+        hidden = finish_layer(view, layer, hidden, tf.reshape(mixed, [rows * count, heads * head_dim]))
         after.keys.append(keys)
         after.values.append(values)
     return norm_last(view, hidden), after
 
 
+def _swapped(values: tf.Tensor, count: int) -> tf.Tensor:
+    """The axes of tokens, `count` of them, and of heads: `(rows, one, other, …)` → `(rows, other, one, …)`."""
+    return values if count == 1 else transposed(values, (0, 2, 1, 3))  # of one token, what is behind this reshapes
+
+
 def _product(first: tf.Tensor, second: tf.Tensor, transposed: bool = False) -> tf.Tensor:
-    """Of each matrix of a batch with its own, or with its transpose: `(batch, 1, inputs)` → `(batch, 1, outputs)`."""
+    """Of each matrix of a batch with its own or its transpose: `(batch, count, inputs)` → `(batch, count, outputs)`."""
     if first.dtype != tf.float32:
         return tf.matmul(first, second, transpose_b=transposed)
     # TensorFlow hands its other products to oneDNN, which takes up to four times as long for float32 ones so small.
@@ -138,6 +149,7 @@ def _read(view: GPT2View) -> GPT2View:
 
 
 def _written(tensor: tf.Tensor, place: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
-    """The same memory with new rows in it: `(…, places, head_dim)`, `(rows,)`, `(rows, head_dim)` → the first."""
-    flat = tf.raw_ops.InplaceUpdate(x=tf.reshape(tensor, [-1, tensor.shape[-1]]), i=place, v=rows)
-    return tf.reshape(flat, [tf.shape(rows)[0], -1, tensor.shape[-1]])
+    """The same memory with other rows: `(batch, places, head_dim)`, `(batch, count)`, `(batch, count, head_dim)`."""
+    flat = [-1, tensor.shape[-1]]
+    updated = tf.raw_ops.InplaceUpdate(x=tf.reshape(tensor, flat), i=tf.reshape(place, [-1]), v=tf.reshape(rows, flat))
+    return tf.reshape(updated, [tf.shape(rows)[0], -1, tensor.shape[-1]])

@@ -38,6 +38,9 @@ class GenerationOptions(Section):
     """Above 1 makes tokens that were seen less probable (Keskar et al. 2019)."""
     no_repeat_ngram: Annotated[int, Field(ge=0)] = 0
     """No sequence of so many tokens comes twice; 0 allows it."""
+    prompt_lookup_num_tokens: Annotated[int, Field(ge=0, le=31)] = 4
+    """Of a text that is written alone, so many tokens are guessed from what came before and checked at once, which
+    changes nothing but the time it takes; 0 guesses none."""
     stop: Annotated[list[str], Field(default_factory=list)]
     """Strings that end the text, whatever is still missing in it; they are not part of it."""
     forced_words: Annotated[list[str], Field(default_factory=list)]

@@ -7,9 +7,10 @@ import tensorflow as tf
 
 from keras_ft.generation.cache import Cache, read_prompts
 from keras_ft.generation.choice import drawn, log_probability, most_probable, numbers_to_draw_with
+from keras_ft.generation.lookup import look_up
 from keras_ft.generation.rules import Texts
 from keras_ft.generation.settings import Settings
-from keras_ft.generation.writer import Writer, Written, over_growing_cache
+from keras_ft.generation.writer import Step, Writer, Written, over_growing_cache
 from keras_ft.layers.decoder import logits_of
 
 
@@ -21,6 +22,10 @@ class _State(NamedTuple):
     ended: tf.Tensor  # bool
     tail: tf.Tensor  # strings
     forced: Any  # a Progress, or () without forced words
+    guess: Any = ()  # of one text, what may come next
+
+
+Choose = Callable[[tf.Tensor, _State], _State]
 
 
 def write(writer: Writer, prompts: tf.RaggedTensor, settings: Settings, draws: bool) -> Written:
@@ -44,18 +49,6 @@ def write(writer: Writer, prompts: tf.RaggedTensor, settings: Settings, draws: b
         written = state.texts.lengths - state.texts.prompts
         return tf.reduce_any(~state.ended & (written < room))
 
-    def in_steps(shape: list[int], cache: Cache) -> _State:
-        """From the start to the end, with texts of this many rows."""
-
-        def step(state: _State, cache: Cache) -> tuple[_State, Cache]:
-            texts = state.texts
-            # Not `tf.ensure_shape`: the graph optimizer takes what that says in one branch for true in the other.
-            tokens, positions = tf.reshape(texts.last(1), shape), tf.reshape(texts.lengths - 1, shape)
-            logits, cache = writer.next_logits(tokens, positions, cache)
-            return choose(logits, state), cache
-
-        return over_growing_cache(step, goes_on, lambda state: tf.reduce_max(state.texts.lengths) - 1, state, cache)
-
     hidden, cache = read_prompts(writer.view, prompts)
     start = _State(
         Texts(ids, lengths, lengths),
@@ -65,16 +58,72 @@ def write(writer: Writer, prompts: tf.RaggedTensor, settings: Settings, draws: b
         writer.forced.start(rows) if writer.forced else (),
     )
     state = choose(logits_of(writer.view, hidden), start)
-    # One text, as a chat has it, is worth operations of its own (docs/decisions/028).
-    state = tf.cond(rows == 1, lambda: in_steps([1], cache.in_float32()), lambda: in_steps([-1], cache))
+    # One text, as a chat has it, is worth operations of its own (docs/decisions/028, 030).
+    state = tf.cond(
+        rows == 1,
+        lambda: _one_text(writer, choose, goes_on, state, cache.in_float32()),
+        lambda: over_growing_cache([_next_of(writer, choose, [-1, 1])], goes_on, _places_taken, state, cache),
+    )
     counts = tf.maximum(state.texts.lengths - state.texts.prompts, 1)
     score = state.log_probability / tf.cast(counts, tf.float32) ** writer.options.length_penalty
     return finished(writer, state.texts, score, state.ended)
 
 
-def _choice(
-    writer: Writer, settings: Settings, room: tf.Tensor, steps: tf.Tensor, draws: bool
-) -> Callable[[tf.Tensor, _State], _State]:
+def _one_text(writer: Writer, choose: Choose, goes_on: Callable, state: _State, cache: Cache) -> _State:
+    """The one row of `state` to its end."""
+    count = writer.options.prompt_lookup_num_tokens
+    single = _next_of(writer, choose, [1, 1])
+    if not count:
+        return over_growing_cache([single], goes_on, _places_taken, state, cache)
+
+    def with_guess(state: _State) -> _State:
+        return state._replace(guess=look_up(state.texts, count))
+
+    def one(state: _State, cache: Cache) -> tuple[_State, Cache]:
+        state, cache = single.run(state, cache)
+        return with_guess(state), cache
+
+    def several(state: _State, cache: Cache) -> tuple[_State, Cache]:
+        tokens = tf.concat([tf.reshape(state.texts.last(1), [1]), state.guess.tokens], 0)  # (1 + count,)
+        positions = tf.reshape(state.texts.lengths, [1, 1]) - 1 + tf.range(1 + count)
+        logits, cache = writer.next_logits(tokens[None], positions, cache)  # (1 + count, vocabulary)
+
+        def was_read(number: tf.Tensor, state: _State) -> tf.Tensor:
+            """Whether the last token is the one that was read as this one."""
+            right = tf.reshape(state.texts.last(1), []) == tf.gather(tokens, tf.minimum(number, count))
+            return (number <= count) & right & goes_on(state)
+
+        def choose_one(number: tf.Tensor, state: _State) -> tuple[tf.Tensor, _State]:
+            return number + 1, choose(logits[number : number + 1], state)
+
+        _, state = tf.while_loop(was_read, choose_one, (0, state), parallel_iterations=1)
+        return with_guess(state), cache
+
+    steps = [
+        Step(one, applies=lambda state: ~state.guess.found),
+        Step(several, 1 + count, applies=lambda state: state.guess.found),
+    ]
+    return over_growing_cache(steps, goes_on, _places_taken, with_guess(state), cache)._replace(guess=())
+
+
+def _next_of(writer: Writer, choose: Choose, shape: list[int]) -> Step:
+    """The step that writes the next token of each row, of `shape` `[rows, 1]`."""
+
+    def run(state: _State, cache: Cache) -> tuple[_State, Cache]:
+        texts = state.texts
+        # Not `tf.ensure_shape`: the graph optimizer takes what that says in one branch for true in the other.
+        tokens, positions = tf.reshape(texts.last(1), shape), tf.reshape(texts.lengths - 1, shape)
+        logits, cache = writer.next_logits(tokens, positions, cache)
+        return choose(logits, state), cache
+
+    return Step(run)
+
+
+def _places_taken(state: _State) -> tf.Tensor:
+    return tf.reduce_max(state.texts.lengths) - 1
+
+
+def _choice(writer: Writer, settings: Settings, room: tf.Tensor, steps: tf.Tensor, draws: bool) -> Choose:
     """What takes the next token of each row: logits `(rows, vocabulary)` and a state → the state behind it.
 
     Args:
@@ -107,12 +156,12 @@ def _choice(
         if writer.stop:
             tail, stops = writer.stop.after(tail, token)
             ended |= stops
-        return _State(
-            texts,
-            state.log_probability + tf.where(writes, log_probability(logits, token), 0.0),
-            state.ended | (writes & ended),
-            tail,
-            writer.forced.after(state.forced, token, begins, texts) if writer.forced else (),
+        return state._replace(
+            texts=texts,
+            log_probability=state.log_probability + tf.where(writes, log_probability(logits, token), 0.0),
+            ended=state.ended | (writes & ended),
+            tail=tail,
+            forced=writer.forced.after(state.forced, token, begins, texts) if writer.forced else (),
         )
 
     return choose

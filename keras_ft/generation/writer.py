@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -66,7 +67,7 @@ class Writer:
         return rules
 
     def next_logits(self, tokens: tf.Tensor, positions: tf.Tensor, cache: Cache) -> tuple[tf.Tensor, Cache]:
-        """Read a token of each row, and say what may come next: `(rows, vocabulary)` float32, and the cache."""
+        """Read tokens, `(rows, count)`, and say what may come behind each: `(rows * count, vocabulary)` float32."""
         hidden, cache = read_next(self.view, tokens, positions, cache)
         return logits_of(self.view, hidden), cache
 
@@ -75,33 +76,56 @@ class Writer:
         return tf.minimum(settings.max_new_tokens, self.view.position_embedding.shape[0] - lengths)
 
 
+class Step(NamedTuple):
+    """A step of a loop.
+
+    Attributes:
+        run: state and cache → the next.
+        reads: how many tokens of a row.
+        applies: state → whether this step is the next, a bool.
+    """
+
+    run: Callable[[Any, Cache], tuple[Any, Cache]]
+    reads: int = 1
+    applies: Callable[[Any], tf.Tensor] = lambda state: True
+
+
 def over_growing_cache(
-    step: Callable[[Any, Cache], tuple[Any, Cache]],
+    steps: list[Step],
     goes_on: Callable[[Any], tf.Tensor],
     longest: Callable[[Any], tf.Tensor],
     state: Any,
     cache: Cache,
 ) -> Any:
-    """Repeat a step while the state says so, and let the cache grow when it is full.
+    """Repeat steps while the state says so, and let the cache grow when it is full.
 
     Args:
-        step: state and cache → the next.
+        steps: of which one applies to any state.
         goes_on: state → whether there is another step.
         longest: state → how many places of the cache are taken.
         state: to begin with; shapes stay.
         cache: to begin with.
     """
+    most = max(step.reads for step in steps)
 
-    # A cache of unknown length for the outer loop, of one length for the inner.
+    # A cache of unknown length for the outer loop, of one length for those in it.
     def fill(state: Any, cache: Cache) -> tuple[Any, Cache]:
         cache = cache.grown()
         places = cache.places
-        return tf.while_loop(
-            lambda state, _: goes_on(state) & (longest(state) < places),
-            step,
-            (state, cache),
-            parallel_iterations=1,
-        )
+
+        def fits(state: Any) -> tf.Tensor:
+            return goes_on(state) & (longest(state) + most <= places)
+
+        # A loop for each step rather than a branch in one: what is not taken of a branch takes time, too.
+        def run(state: Any, cache: Cache) -> tuple[Any, Cache]:
+            for step in steps:
+                more = partial(lambda step, state, _: fits(state) & step.applies(state), step)
+                state, cache = tf.while_loop(more, step.run, (state, cache), parallel_iterations=1)
+            return state, cache
+
+        if len(steps) == 1:
+            return run(state, cache)
+        return tf.while_loop(lambda state, _: fits(state), run, (state, cache), parallel_iterations=1)
 
     shapes = tf.nest.map_structure(lambda tensor: tensor.shape, state)
     layers = tf.nest.map_structure(lambda tensor: tf.TensorShape([None, None, tensor.shape[-1]]), cache)

@@ -36,7 +36,7 @@ class KernelBlocks:
             flat = ops.reshape(_product_of_one(inputs[None], self.blocks), (-1,))
             return flat[: self.outputs][None]  # what is cut off a flat tensor is not copied
         # In a batch, a product reads its block as it lies. A single one would first bring it into another order.
-        of_blocks = _swapped(ops.matmul(inputs[None], self.blocks))  # (tokens, blocks, BLOCK)
+        of_blocks = transposed(ops.matmul(inputs[None], self.blocks), (1, 0, 2))  # (tokens, blocks, BLOCK)
         product = ops.reshape(of_blocks, (-1, self.blocks.shape[0] * BLOCK))
         return product if self.outputs % BLOCK == 0 else product[:, : self.outputs]
 
@@ -59,12 +59,12 @@ def _product_of_one(inputs: Tensor, blocks: Tensor) -> Tensor:
     return tf.raw_ops.BatchMatMulV3(x=inputs, y=blocks, Tout=tf.float32)
 
 
-def _swapped(values: Tensor) -> Tensor:
-    """`(blocks, tokens, BLOCK)` → `(tokens, blocks, BLOCK)`."""
+def transposed(values: Tensor, axes: tuple[int, ...]) -> Tensor:
+    """`ops.transpose`, fast for few values."""
     if keras.backend.backend() != "tensorflow":
-        return ops.transpose(values, (1, 0, 2))
+        return ops.transpose(values, axes)
     import tensorflow as tf
 
     # TensorFlow hands a transposition of floats to oneDNN, which needs eight times as long for so few.
     bits = tf.bitcast(values, INTEGERS[values.dtype.size])
-    return tf.bitcast(tf.transpose(bits, (1, 0, 2)), values.dtype)
+    return tf.bitcast(tf.transpose(bits, axes), values.dtype)
