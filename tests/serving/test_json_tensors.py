@@ -59,6 +59,14 @@ def test_several_named_tensors_survive_in_rows_and_columns(first, second):
         same(instances.inputs[name], array)
 
 
+def test_the_largest_float_survives_and_what_is_larger_is_refused():
+    largest = np.array([np.finfo(np.float32).max, np.finfo(np.float32).min])
+    values = json.loads(outputs_json({"x": largest.astype("float32")}))["outputs"]
+    same(parse({"inputs": values}, x="float").inputs["x"], largest.astype("float32"))
+    with pytest.raises(StatusError, match="without loss of precision"):
+        parse({"inputs": [3.4028236e38]}, x="float")
+
+
 @given(st.text(st.characters(exclude_categories=["Cs"])))
 def test_every_text_arrives_as_its_utf8(text):
     read = parse({"instances": [text]}, text="string").inputs["text"]

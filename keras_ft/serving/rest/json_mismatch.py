@@ -25,9 +25,10 @@ INTEGERS: dict[str, tuple[type[np.integer], int, int]] = {
     "uint32": (np.uint32, 0, 2**32 - 1),
     "uint64": (np.uint64, 0, 2**64 - 1),
 }
-# The largest whole number taken without loss, and the largest number.
+# The largest whole number taken without loss, and the largest number: of a float what is rounded to its largest, as
+# answers write that in fewer digits than it has.
 DECIMALS: dict[str, tuple[type[np.floating], int, float]] = {
-    "float": (np.float32, 2**24 - 1, float(np.finfo(np.float32).max)),
+    "float": (np.float32, 2**24 - 1, math.nextafter(2.0**128 - 2.0**103, 0.0)),
     "double": (np.float64, 2**53 - 1, float(np.finfo(np.float64).max)),
 }
 
