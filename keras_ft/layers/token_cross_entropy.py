@@ -8,7 +8,6 @@ Hsu et al. 2024, arXiv:2410.10989, make gradients in the forward pass; Wijmans e
 logits twice.
 """
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -50,7 +49,7 @@ def token_cross_entropy(hidden: Tensor, embedding: Tensor, labels: Tensor, train
             weights = above * counted
             weight = ops.max(weights, initial=0.0)
             return of_hidden * ops.cast(weights, hidden.dtype)[:, None], ops.cond(
-                _everywhere(ops.equal(weights, weight * counted)),
+                ops.all(ops.equal(weights, weight * counted)),
                 lambda: of_embedding * weight,
                 lambda: _gradients(hidden, embedding, labels, weights)[2],
             )
@@ -103,24 +102,10 @@ def _gradients(hidden: Tensor, embedding: Tensor, labels: Tensor, weights: Tenso
 def _losses_of(logits: Tensor, probabilities: Tensor, labels: Tensor) -> Tensor:
     """`(predictions,)` from the probabilities of the labels; without another pass but where one is all but 0."""
     return ops.cond(
-        _everywhere(probabilities > SMALLEST),
+        ops.all(probabilities > SMALLEST),
         lambda: -ops.log(probabilities),
         lambda: ops.logsumexp(logits, axis=-1) - _of_labels(logits, labels),
     )
-
-
-def _everywhere(flags: Tensor) -> Tensor:
-    """Whether all are true; with `jax.vmap` in all that is mapped over, or it would run both sides of a branch."""
-    return _everywhere_in_jax()(flags) if keras.backend.backend() == "jax" else ops.all(flags)
-
-
-@functools.cache
-def _everywhere_in_jax() -> Callable[[Tensor], Tensor]:
-    import jax
-
-    everywhere = jax.custom_batching.custom_vmap(lambda flags: jax.numpy.all(flags))
-    everywhere.def_vmap(lambda size, batched, flags: (everywhere(flags), False))
-    return everywhere
 
 
 def _of_labels(values: Tensor, labels: Tensor) -> Tensor:

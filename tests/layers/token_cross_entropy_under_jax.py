@@ -29,26 +29,6 @@ def main(path: str) -> None:
                 parts = {"losses": losses, "hidden": of_hidden, "embedding": of_embedding}
                 for part, values in parts.items():
                     np.testing.assert_allclose(values, expected[f"{name}_{part}"], rtol=1e-5, atol=1e-5)
-    of_mapped_replicas()
-
-
-def of_mapped_replicas() -> None:
-    """Mapped over, gradients stay what they are, and the second computation of them is not made where not needed."""
-    hidden, embedding = map(jnp.asarray, arrays())
-
-    def gradients(hidden, labels):
-        def total(hidden, embedding):
-            return jnp.sum(module.token_cross_entropy(hidden, embedding, labels, training=True))
-
-        return jax.grad(total, argnums=(0, 1))(hidden, embedding)
-
-    hidden, labels = jnp.stack([hidden, hidden[::-1]]), jnp.stack([jnp.asarray(LABELS), jnp.asarray(LABELS)])
-    mapped = jax.jit(jax.vmap(gradients, spmd_axis_name="data"))
-    for replica in range(2):
-        alone = gradients(hidden[replica], labels[replica])
-        for ours, theirs in zip(mapped(hidden, labels), alone, strict=True):
-            np.testing.assert_allclose(ours[replica], theirs, rtol=1e-5, atol=1e-5)
-    assert " conditional(" in mapped.lower(hidden, labels).compile().as_text()
 
 
 if __name__ == "__main__":
