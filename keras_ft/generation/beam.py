@@ -104,9 +104,6 @@ def search(writer: Writer, prompts: tf.RaggedTensor, settings: Settings) -> Writ
         stays = state._replace(parents=tf.range(examples * beams))
         return choose(logits, stays), cache
 
-    def fill(state: _State) -> tf.Tensor:
-        return tf.reduce_max(state.texts.lengths) - 1
-
     hidden, cache = read_prompts(writer.view, prompts)
     first_alone = tf.where(tf.range(beams) == 0, 0.0, NEVER)
     start = _State(
@@ -126,7 +123,7 @@ def search(writer: Writer, prompts: tf.RaggedTensor, settings: Settings) -> Writ
     logits = tf.gather(logits_of(writer.view, hidden), rows)
     state = choose(logits, start)
     cache = cache.rows(rows, writer.view.num_heads)
-    state = over_growing_cache([Step(step)], lambda state: tf.reduce_any(state.open), fill, state, cache)
+    state = over_growing_cache([Step(step)], lambda state: tf.reduce_any(state.open), state, cache)
     return _best(writer, state.ended, lengths)
 
 

@@ -62,7 +62,7 @@ def write(writer: Writer, prompts: tf.RaggedTensor, settings: Settings, draws: b
     state = tf.cond(
         rows == 1,
         lambda: _one_text(writer, choose, goes_on, state, cache.in_float32()),
-        lambda: over_growing_cache([_next_of(writer, choose, [-1, 1])], goes_on, _places_taken, state, cache),
+        lambda: over_growing_cache([_next_of(writer, choose, [-1, 1])], goes_on, state, cache),
     )
     counts = tf.maximum(state.texts.lengths - state.texts.prompts, 1)
     score = state.log_probability / tf.cast(counts, tf.float32) ** writer.options.length_penalty
@@ -74,7 +74,7 @@ def _one_text(writer: Writer, choose: Choose, goes_on: Callable, state: _State, 
     count = writer.options.prompt_lookup_num_tokens
     single = _next_of(writer, choose, [1, 1])
     if not count:
-        return over_growing_cache([single], goes_on, _places_taken, state, cache)
+        return over_growing_cache([single], goes_on, state, cache)
 
     def with_guess(state: _State) -> _State:
         return state._replace(guess=look_up(state.texts, count))
@@ -103,7 +103,7 @@ def _one_text(writer: Writer, choose: Choose, goes_on: Callable, state: _State, 
         Step(one, applies=lambda state: ~state.guess.found),
         Step(several, 1 + count, applies=lambda state: state.guess.found),
     ]
-    return over_growing_cache(steps, goes_on, _places_taken, with_guess(state), cache)._replace(guess=())
+    return over_growing_cache(steps, goes_on, with_guess(state), cache)._replace(guess=())
 
 
 def _next_of(writer: Writer, choose: Choose, shape: list[int]) -> Step:
@@ -117,10 +117,6 @@ def _next_of(writer: Writer, choose: Choose, shape: list[int]) -> Step:
         return choose(logits, state), cache
 
     return Step(run)
-
-
-def _places_taken(state: _State) -> tf.Tensor:
-    return tf.reduce_max(state.texts.lengths) - 1
 
 
 def _choice(writer: Writer, settings: Settings, room: tf.Tensor, steps: tf.Tensor, draws: bool) -> Choose:

@@ -93,7 +93,6 @@ class Step(NamedTuple):
 def over_growing_cache(
     steps: list[Step],
     goes_on: Callable[[Any], tf.Tensor],
-    longest: Callable[[Any], tf.Tensor],
     state: Any,
     cache: Cache,
 ) -> Any:
@@ -102,8 +101,7 @@ def over_growing_cache(
     Args:
         steps: of which one applies to any state.
         goes_on: state → whether there is another step.
-        longest: state → how many places of the cache are taken.
-        state: to begin with; shapes stay.
+        state: to begin with, whose `texts` are read but for the last token; shapes stay.
         cache: to begin with.
     """
     most = max(step.reads for step in steps)
@@ -114,7 +112,7 @@ def over_growing_cache(
         places = cache.places
 
         def fits(state: Any) -> tf.Tensor:
-            return goes_on(state) & (longest(state) + most <= places)
+            return goes_on(state) & (tf.reduce_max(state.texts.lengths) - 1 + most <= places)
 
         # A loop for each step rather than a branch in one: what is not taken of a branch takes time, too.
         def run(state: Any, cache: Cache) -> tuple[Any, Cache]:
