@@ -67,7 +67,7 @@ class Writer:
         return rules
 
     def next_logits(self, tokens: tf.Tensor, positions: tf.Tensor, cache: Cache) -> tuple[tf.Tensor, Cache]:
-        """Read tokens, `(rows, count)`, and say what may come behind each: `(rows * count, vocabulary)` float32."""
+        """Read tokens, `(rows, count)`: logits behind each, `(rows * count, vocabulary)` float32, and the cache."""
         hidden, cache = read_next(self.view, tokens, positions, cache)
         return logits_of(self.view, hidden), cache
 
