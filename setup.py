@@ -92,5 +92,5 @@ setup(
         "docs": DOCS,
         "all": [*SERVE, *JAX, *DATA, *WANDB, *TEST],
     },
-    entry_points={"console_scripts": ["keras-ft = keras_ft.cli:main"]},
+    entry_points={"console_scripts": ["keras-ft = keras_ft.__main__:main"]},
 )

@@ -26,6 +26,8 @@ from generation_model import NEW_TOKENS, PROMPT, QUICK, SIZES, trained_model, wr
 from report import RESULTS, Bar, machine, publish
 from rounds import alternate, fastest, times_faster
 
+from keras_ft.huge_pages import use_huge_pages
+
 FLOAT32, BFLOAT16 = OURS = ("keras_ft float32", "keras_ft bfloat16")
 SMALL_ROOM = "keras_ft float32, room for 128"
 ONE_AT_A_TIME = "keras_ft float32, no lookup"
@@ -53,6 +55,7 @@ def main(
     quick: Annotated[bool, typer.Option("--quick", help="a small model, one round; writes no result")] = False,
 ) -> None:
     """Measure, print, and write results/generation.json."""
+    use_huge_pages()  # as keras-ft does; all sides inherit it
     before = machine()
     os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"

@@ -50,7 +50,7 @@ logging: {{every: 1}}
 
 def start(recipe: Path, run: Path, engine: str) -> subprocess.Popen:
     """`keras-ft train` in a process of its own."""
-    command = [sys.executable, "-m", "keras_ft.cli", "train", str(recipe), "--out", str(run)]
+    command = [sys.executable, "-m", "keras_ft", "train", str(recipe), "--out", str(run)]
     if engine != "tensorflow":
         command += ["--set", f"runtime.engine={engine}"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}

@@ -22,6 +22,8 @@ from language_model_data import CORPORA, write_start
 from report import RESULTS, Bar, machine, publish
 from rounds import alternate, times_faster
 
+from keras_ft.huge_pages import use_huge_pages
+
 OURS = {
     "keras_ft float32": ("tensorflow", "float32"),
     "keras_ft on JAX float32": ("jax", "float32"),
@@ -40,6 +42,7 @@ def main(
     corpora: Annotated[Path, typer.Option(help="holds tiny_shakespeare/")] = CORPORA,
 ) -> None:
     """Measure, print, and write results/language_model.json."""
+    use_huge_pages()  # as keras-ft does; all sides inherit it
     before = machine()
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     with ExitStack() as open_until_done:

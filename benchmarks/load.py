@@ -124,7 +124,7 @@ def servers(run: Path, folder: Path, torch: str) -> dict[str, Callable[[int], Co
         exported = folder / dtype / "sst2"
         export(run, exported, dtype=dtype)
         options = ["--enable-batching", "--max-queue-delay", str(QUEUE_DELAY)]
-        serve: Command = [sys.executable, "-m", "keras_ft.cli", "serve", exported, *options, "--rest-port"]
+        serve: Command = [sys.executable, "-m", "keras_ft", "serve", exported, *options, "--rest-port"]
         commands[name] = lambda port, serve=serve: [*serve, str(port)]
     return commands
 

@@ -102,7 +102,7 @@ READ: dict[str, Callable[[dict[str, Any], Row], Any]] = {
 def _keras_ft(*arguments: str) -> str:
     """What the command prints on stdout; its progress goes to stderr."""
     path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
-    command = [sys.executable, "-m", "keras_ft.cli", *arguments]
+    command = [sys.executable, "-m", "keras_ft", *arguments]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": path})
     if done.returncode:
         sys.exit(f"keras-ft {arguments[0]} failed; its message is above")

@@ -239,7 +239,7 @@ def served_as_predicted(folder: Path, asked: list[Row]) -> float:
 
     file = folder.parent / "asked.jsonl"
     file.write_text("".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in asked), encoding="utf-8")
-    command = [sys.executable, "-m", "keras_ft.cli", "predict", str(folder), "--input", str(file), "--json"]
+    command = [sys.executable, "-m", "keras_ft", "predict", str(folder), "--input", str(file), "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     predicted = json.loads(done.stdout)["answers"]
     with BackgroundServer([folder]) as server:

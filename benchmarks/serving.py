@@ -69,7 +69,7 @@ def train(scratch: Path) -> Path:
     command = [
         sys.executable,
         "-m",
-        "keras_ft.cli",
+        "keras_ft",
         "train",
         str(HERE / "sst2.yaml"),
         "--out",

@@ -49,7 +49,7 @@ def metrics_of(seed: int) -> dict[str, Any]:
 def train(seed: int) -> dict[str, Any]:
     """One run through the command line, its progress on stderr; the process ends if the run fails."""
     with tempfile.TemporaryDirectory() as scratch:
-        command = [sys.executable, "-m", "keras_ft.cli", "train", str(RECIPE), "--json"]
+        command = [sys.executable, "-m", "keras_ft", "train", str(RECIPE), "--json"]
         command += ["--set", f"train.seed={seed}", "--out", f"{scratch}/run"]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
     if done.returncode:

@@ -43,7 +43,7 @@ def test_a_run_killed_twice_ends_as_one_never_killed_bit_for_bit(tmp_path, bench
 def test_sigterm_ends_the_command_with_the_code_for_resume_me_and_no_traceback(tmp_path, benchmark):
     recipe = write_recipe(tmp_path, train="{epochs: 5000, batch_size: 8}", logging="{every: 1}")
     process = subprocess.Popen(
-        [sys.executable, "-m", "keras_ft.cli", "train", str(recipe), "--out", str(tmp_path / "run"), "--json"],
+        [sys.executable, "-m", "keras_ft", "train", str(recipe), "--out", str(tmp_path / "run"), "--json"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -46,7 +46,7 @@ class BackgroundServer:
         self.url = ""
         self.grpc_address: str | None = None
         options = ["--host", host, "--rest-port", str(rest_port), "--json", *more]
-        self._command = [sys.executable, "-m", "keras_ft.cli", "serve", *options, "--", *map(str, model_folders)]
+        self._command = [sys.executable, "-m", "keras_ft", "serve", *options, "--", *map(str, model_folders)]
 
     def __enter__(self) -> "BackgroundServer":
         self._folder = tempfile.TemporaryDirectory(prefix="keras-ft-serve-", ignore_cleanup_errors=True)

@@ -16,6 +16,7 @@ from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 import keras_ft
 from keras_ft.cli import app
+from keras_ft.huge_pages import TUNABLE
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVING = ROOT / "serving"
@@ -158,6 +159,12 @@ def test_each_file_that_a_server_is_given_is_there():
         assert named
         for path in named:
             assert (SERVING / "config" / path.removeprefix(MOUNTED_CONFIG)).is_file(), path
+
+
+def test_tensorflow_serving_has_its_memory_in_huge_pages_as_the_embedded_server_has():
+    wanted = {"GLIBC_TUNABLES": f"{TUNABLE}=1"}
+    assert compose()["services"]["tensorflow-serving"]["environment"] == wanted
+    assert {entry["name"]: entry["value"] for entry in container("tensorflow-serving")["env"]} == wanted
 
 
 def test_the_image_starts_the_server_with_options_it_has():

@@ -139,7 +139,7 @@ def test_a_signal_ends_the_server_without_a_traceback(models, number):
     command = [
         sys.executable,
         "-m",
-        "keras_ft.cli",
+        "keras_ft",
         "serve",
         str(models / "half_plus_two"),
         "--rest-port",

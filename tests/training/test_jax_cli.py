@@ -25,7 +25,7 @@ def test_a_run_of_the_command_line_is_exported_and_answers_as_it_was_measured(tm
     command = [
         sys.executable,
         "-m",
-        "keras_ft.cli",
+        "keras_ft",
         "train",
         recipe,
         "--out",

@@ -16,7 +16,7 @@ SECONDS_TO_NOTICE = 60
 
 
 def start(recipe: Path, outs: list[Path]) -> list[subprocess.Popen]:
-    command = [sys.executable, "-m", "keras_ft.cli", "train", str(recipe), "--out"]
+    command = [sys.executable, "-m", "keras_ft", "train", str(recipe), "--out"]
     return [
         subprocess.Popen([*command, str(out)], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for env, out in zip(two_workers(), outs, strict=True)
