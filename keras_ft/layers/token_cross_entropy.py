@@ -9,7 +9,7 @@ logits twice.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 from keras import ops
@@ -19,7 +19,7 @@ from keras_ft.layers.kernel_blocks import KernelBlocks
 
 Tensor = Any
 LOGITS_AT_ONCE = 2**25  # 128 MiB in float32
-SMALLEST = 1e-30  # probability whose logarithm is exact
+LARGEST = 1e30  # of odds against a label: beyond, float32 soon ends
 
 
 def token_cross_entropy(hidden: Tensor, embedding: Tensor, labels: Tensor, training: bool = False) -> Tensor:
@@ -62,14 +62,13 @@ def token_cross_entropy(hidden: Tensor, embedding: Tensor, labels: Tensor, train
 def _losses(hidden: Tensor, vocabulary: int, product: Callable[[Tensor], Tensor], labels: Tensor) -> Tensor:
     """`(predictions,)`; of any value where the label is −1. `product` gives logits in the type of `hidden`."""
     groups, group = _grouping(hidden, vocabulary)
-    rows, label = group(hidden), group(labels)
+    rows, label, dtype = group(hidden), group(labels), keras.backend.standardize_dtype(hidden.dtype)
 
     def step(number: Tensor, losses: Tensor) -> tuple[Tensor]:
-        logits = ops.cast(product(rows[number]), "float32")
-        of_group = _losses_of(logits, _of_labels(ops.softmax(logits, axis=-1), label[number]), label[number])
+        of_group = _slope(ops.cast(product(rows[number]), "float32"), label[number], dtype).losses
         return (ops.scatter_update(losses, [[number]], of_group[None]),)
 
-    (losses,) = _repeat(groups, step, (ops.zeros_like(label, dtype="float32"),))
+    (losses,) = _repeat(0, groups, step, (ops.zeros_like(label, dtype="float32"),))
     return _ungrouped(losses, hidden)
 
 
@@ -77,35 +76,66 @@ def _gradients(hidden: Tensor, embedding: Tensor, labels: Tensor, weights: Tenso
     """The losses, and the gradients of their weighted sum at `hidden` and, in its own type, at `embedding`."""
     groups, group = _grouping(hidden, embedding.shape[0])
     rows, label, weight = group(hidden), group(labels), group(weights)
-    kernel = ops.cast(embedding, hidden.dtype)
+    kernel, dtype = ops.cast(embedding, hidden.dtype), keras.backend.standardize_dtype(hidden.dtype)
 
-    def step(number: Tensor, losses: Tensor, of_hidden: Tensor, of_embedding: Tensor) -> tuple[Tensor, ...]:
+    def step(number: Tensor, losses: Tensor, of_hidden: Tensor, *of_embedding: Tensor) -> tuple[Tensor, ...]:
         logits = ops.cast(ops.matmul(rows[number], ops.transpose(kernel)), "float32")  # (size, vocabulary)
-        probabilities = ops.softmax(logits, axis=-1)
-        of_labels = _of_labels(probabilities, label[number])
-        of_group = _losses_of(logits, of_labels, label[number])
-        slope = ops.cast(_with_labels(probabilities, label[number], of_labels - 1.0), hidden.dtype)
-        scale = ops.cast(weight[number], hidden.dtype)[:, None]
+        of_group = _slope(logits, label[number], dtype)
+        slope = ops.cast(of_group.rows(), hidden.dtype)
+        scale = ops.cast(weight[number] * of_group.factors, hidden.dtype)[:, None]
         of_rows = ops.matmul(slope, kernel) * scale
-        of_kernel = ops.matmul(ops.transpose(slope), rows[number] * scale)
+        of_kernel = ops.cast(ops.matmul(ops.transpose(slope), rows[number] * scale), embedding.dtype)
         return (
-            ops.scatter_update(losses, [[number]], of_group[None]),
+            ops.scatter_update(losses, [[number]], of_group.losses[None]),
             ops.scatter_update(of_hidden, [[number]], of_rows[None]),
-            of_embedding + ops.cast(of_kernel, of_embedding.dtype),
+            sum(of_embedding, of_kernel),
         )
 
-    start = (ops.zeros_like(label, dtype="float32"), ops.zeros_like(rows), ops.zeros_like(embedding))
-    losses, of_hidden, of_embedding = _repeat(groups, step, start)
+    first = step(
+        0, ops.zeros_like(label, dtype="float32"), ops.zeros_like(rows)
+    )  # there is one, even of no predictions
+    losses, of_hidden, of_embedding = _repeat(1, groups, step, first)
     return _ungrouped(losses, hidden), _ungrouped(of_hidden, hidden), of_embedding
 
 
-def _losses_of(logits: Tensor, probabilities: Tensor, labels: Tensor) -> Tensor:
-    """`(predictions,)` from the probabilities of the labels; without another pass but where one is all but 0."""
-    return ops.cond(
-        ops.all(probabilities > SMALLEST),
-        lambda: -ops.log(probabilities),
-        lambda: ops.logsumexp(logits, axis=-1) - _of_labels(logits, labels),
+class _Slope(NamedTuple):
+    """Losses, and how they grow with the logits: `rows * factors[:, None]`.
+
+    Attributes:
+        losses: `(predictions,)`, of any value where the label is −1; float32, as all of them.
+        rows: makes `(predictions, vocabulary)`; nothing may read the logits behind it.
+        factors: `(predictions,)`.
+    """
+
+    losses: Tensor
+    rows: Callable[[], Tensor]
+    factors: Tensor
+
+
+def _slope(logits: Tensor, labels: Tensor, dtype: str) -> _Slope:
+    """From `(predictions, vocabulary)` float32; `dtype` is what the rows are to fit in."""
+    of_labels = _of_labels(logits, labels)
+    if keras.backend.backend() == "tensorflow" or dtype == "float16":  # whose softmax is one pass; which ends at 65,504
+        probabilities = ops.softmax(logits, axis=-1)
+        ours = _of_labels(probabilities, labels)
+        losses = ops.cond(
+            ops.all(ours > 1.0 / LARGEST),
+            lambda: -ops.log(ours),
+            lambda: ops.logsumexp(logits, axis=-1) - of_labels,
+        )
+        return _Slope(losses, lambda: _with_labels(probabilities, labels, ours - 1.0), ops.ones_like(losses))
+
+    def against(reference: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        odds = ops.exp(logits - reference[:, None])
+        return reference, odds, ops.sum(odds, axis=-1)
+
+    # The odds against the label do without the largest logit, and a division less: two passes instead of four.
+    reference, odds, total = by_label = against(of_labels)
+    reference, odds, total = ops.cond(
+        ops.all(total < LARGEST), lambda: by_label, lambda: against(ops.max(logits, axis=-1))
     )
+    ours = of_labels - reference
+    return _Slope(ops.log(total) - ours, lambda: _with_labels(odds, labels, ops.exp(ours) - total), 1.0 / total)
 
 
 def _of_labels(values: Tensor, labels: Tensor) -> Tensor:
@@ -152,7 +182,10 @@ def _ungrouped(values: Tensor, hidden: Tensor) -> Tensor:
     return ops.reshape(ops.swapaxes(values, 0, 1), (count, *rest))[: ops.shape(hidden)[0]]
 
 
-def _repeat(times: Any, step: Callable[..., tuple[Tensor, ...]], state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+def _repeat(
+    first: int, times: Any, step: Callable[..., tuple[Tensor, ...]], state: tuple[Tensor, ...]
+) -> tuple[Tensor, ...]:
+    """The state behind the steps from number `first` on, of which all that are numbered would be `times`."""
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
@@ -160,5 +193,5 @@ def _repeat(times: Any, step: Callable[..., tuple[Tensor, ...]], state: tuple[Te
             return number + 1, *step(number, *state)
 
         # One at a time: side by side, steps would hold all logits at once.
-        return tf.while_loop(lambda number, *_: number < times, counted, (0, *state), parallel_iterations=1)[1:]
-    return ops.fori_loop(0, times, lambda number, state: step(number, *state), state)
+        return tf.while_loop(lambda number, *_: number < times, counted, (first, *state), parallel_iterations=1)[1:]
+    return ops.fori_loop(first, times, lambda number, state: step(number, *state), state)

@@ -1,5 +1,6 @@
 """What `test_token_cross_entropy.py` runs under JAX: python -m tests.layers.token_cross_entropy_under_jax EXPECTED.npz."""
 
+import itertools
 import sys
 
 import jax
@@ -8,14 +9,31 @@ import keras
 import numpy as np
 
 from keras_ft.layers import token_cross_entropy as module
-from tests.layers.test_token_cross_entropy import AT_ONCE, LABELS, WEIGHTS, arrays
+from tests.layers.test_token_cross_entropy import AT_ONCE, LABELS, TOLERANCES, WEIGHTS, arrays
 
 assert keras.backend.backend() == "jax"
+OF_DTYPES = {"bfloat16": 0.06, "float16": 0.01}
 
 
 def main(path: str) -> None:
     expected = np.load(path)
-    hidden, embedding = map(jnp.asarray, arrays())
+    in_float32(expected)
+    for dtype, tolerance in OF_DTYPES.items():
+        in_small(dtype, tolerance, expected)
+
+
+def in_small(dtype: str, tolerance: float, expected: dict[str, np.ndarray]) -> None:
+    def total(hidden, embedding):
+        losses = module.token_cross_entropy(hidden.astype(dtype), embedding, jnp.asarray(LABELS), training=True)
+        return jnp.sum(losses), losses
+
+    (of_hidden, of_embedding), losses = jax.jit(jax.grad(total, argnums=(0, 1), has_aux=True))(*arrays())
+    assert losses.dtype == of_embedding.dtype == "float32"
+    for part, values in {"losses": losses, "hidden": of_hidden, "embedding": of_embedding}.items():
+        np.testing.assert_allclose(values, expected[f"1.0_alike_{part}"], atol=tolerance)
+
+
+def in_float32(expected: dict[str, np.ndarray]) -> None:
     for module.LOGITS_AT_ONCE in AT_ONCE.values():
         for training in (False, True):
 
@@ -24,11 +42,12 @@ def main(path: str) -> None:
                 return jnp.sum(losses * weights), losses
 
             run = jax.jit(jax.grad(total, argnums=(0, 1), has_aux=True))
-            for name, weights in WEIGHTS.items():
-                (of_hidden, of_embedding), losses = run(hidden, embedding, weights)
+            for (scale, tolerance), name in itertools.product(TOLERANCES.items(), WEIGHTS):
+                (of_hidden, of_embedding), losses = run(*map(jnp.asarray, arrays(scale)), WEIGHTS[name])
                 parts = {"losses": losses, "hidden": of_hidden, "embedding": of_embedding}
                 for part, values in parts.items():
-                    np.testing.assert_allclose(values, expected[f"{name}_{part}"], rtol=1e-5, atol=1e-5)
+                    theirs = expected[f"{scale}_{name}_{part}"]
+                    np.testing.assert_allclose(values, theirs, rtol=tolerance, atol=tolerance)
 
 
 if __name__ == "__main__":
