@@ -45,7 +45,7 @@ class Bar:
 
 
 def machine() -> dict[str, Any]:
-    """CPU, cores, the vector units that matter, and how busy the machine is now."""
+    """CPU, cores, the vector units that matter, what the C library is told, and how busy the machine is now."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -56,6 +56,7 @@ def machine() -> dict[str, Any]:
         "cpu": cpu.get("model name", platform.processor()),
         "cores": os.cpu_count(),
         "features": [name for name in CPU_FEATURES if name in flags],
+        "glibc_tunables": os.environ.get("GLIBC_TUNABLES", ""),
         "load": round(os.getloadavg()[0], 2),
     }
 
