@@ -383,3 +383,7 @@ def quickstart(
 
 def _print(result: dict[str, Any], as_json: bool, lines: Any) -> None:
     print(json.dumps(result, ensure_ascii=False) if as_json else "\n".join(lines()), flush=True)
+
+
+if __name__ == "__main__":
+    main()

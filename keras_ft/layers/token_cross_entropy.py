@@ -91,9 +91,8 @@ def _gradients(hidden: Tensor, embedding: Tensor, labels: Tensor, weights: Tenso
             sum(of_embedding, of_kernel),
         )
 
-    first = step(
-        0, ops.zeros_like(label, dtype="float32"), ops.zeros_like(rows)
-    )  # there is one, even of no predictions
+    # There is a first group even of no predictions, and with it no sum that begins as zeros.
+    first = step(0, ops.zeros_like(label, dtype="float32"), ops.zeros_like(rows))
     losses, of_hidden, of_embedding = _repeat(1, groups, step, first)
     return _ungrouped(losses, hidden), _ungrouped(of_hidden, hidden), of_embedding
 
@@ -113,9 +112,14 @@ class _Slope(NamedTuple):
 
 
 def _slope(logits: Tensor, labels: Tensor, dtype: str) -> _Slope:
-    """From `(predictions, vocabulary)` float32; `dtype` is what the rows are to fit in."""
+    """From `(predictions, vocabulary)` float32; `dtype` is the type that the rows will get.
+
+    TensorFlow's softmax is one pass, and XLA's are four: there the odds against the label take two, since they need no
+    largest logit and are not divided. Where one is too large for float32 they are those against the largest; float16
+    holds none above 65,504. Under `vmap` both are made and one is chosen, in no fewer passes than a softmax.
+    """
     of_labels = _of_labels(logits, labels)
-    if keras.backend.backend() == "tensorflow" or dtype == "float16":  # whose softmax is one pass; which ends at 65,504
+    if keras.backend.backend() == "tensorflow" or dtype == "float16":
         probabilities = ops.softmax(logits, axis=-1)
         ours = _of_labels(probabilities, labels)
         losses = ops.cond(
@@ -129,7 +133,6 @@ def _slope(logits: Tensor, labels: Tensor, dtype: str) -> _Slope:
         odds = ops.exp(logits - reference[:, None])
         return reference, odds, ops.sum(odds, axis=-1)
 
-    # The odds against the label do without the largest logit, and a division less: two passes instead of four.
     reference, odds, total = by_label = against(of_labels)
     reference, odds, total = ops.cond(
         ops.all(total < LARGEST), lambda: by_label, lambda: against(ops.max(logits, axis=-1))
