@@ -186,9 +186,9 @@ def _ungrouped(values: Tensor, hidden: Tensor) -> Tensor:
 
 
 def _repeat(
-    first: int, times: Any, step: Callable[..., tuple[Tensor, ...]], state: tuple[Tensor, ...]
+    first: int, end: Any, step: Callable[..., tuple[Tensor, ...]], state: tuple[Tensor, ...]
 ) -> tuple[Tensor, ...]:
-    """The state behind the steps from number `first` on, of which all that are numbered would be `times`."""
+    """The state behind the steps numbered from `first` up to, but not, `end`."""
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
@@ -196,5 +196,5 @@ def _repeat(
             return number + 1, *step(number, *state)
 
         # One at a time: side by side, steps would hold all logits at once.
-        return tf.while_loop(lambda number, *_: number < times, counted, (first, *state), parallel_iterations=1)[1:]
-    return ops.fori_loop(first, times, lambda number, state: step(number, *state), state)
+        return tf.while_loop(lambda number, *_: number < end, counted, (first, *state), parallel_iterations=1)[1:]
+    return ops.fori_loop(first, end, lambda number, state: step(number, *state), state)
